@@ -1,0 +1,35 @@
+"""The error tree. The command line alone catches it; library code only raises.
+
+BatikkitError            something the user can act on; exit code 2
+├── InputError           a path, option, image, label list or model file is wrong
+├── MissingExtraError    a package of an optional extra is not installed
+└── VerificationError    a gate failed or a file is not what it claims to be; exit code 1
+"""
+
+from __future__ import annotations
+
+
+class BatikkitError(Exception):
+    """Base of every error whose message is written for the user.
+
+    The message is one line: what is wrong, the value, and what to do next.
+    """
+
+    exit_code = 2
+
+
+class InputError(BatikkitError):
+    """What the user gave cannot be used."""
+
+
+class MissingExtraError(BatikkitError):
+    """A command needs a package that only an optional extra installs."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"this command needs {package}, which is not installed: pip install 'batikkit[{extra}]'")
+
+
+class VerificationError(BatikkitError):
+    """A gate failed or a file did not verify."""
+
+    exit_code = 1
