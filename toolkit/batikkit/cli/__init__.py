@@ -1,0 +1,51 @@
+"""The `batikkit` command. A command body opens its inputs, calls one library function and prints.
+
+Only this package catches `BatikkitError`. Heavy modules are imported inside command bodies, so that `batikkit --help`
+and the commands for small boards start fast and run without TensorFlow.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from batikkit import __version__
+from batikkit.errors import BatikkitError
+
+app = typer.Typer(
+    name="batikkit",
+    help="Batik motif classification on the device: train, export to TFLite, prove it, bench it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"batikkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Batik motif classification on the device: train, export to TFLite, prove it, bench it."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 a gate failed, 2 the user's input is wrong."""
+    # A picture that claims gigabytes of pixels is refused by the loader instead of warned about.
+    warnings.filterwarnings("error", message=".*decompression bomb.*")
+    try:
+        app(args=None if argv is None else list(argv), prog_name="batikkit")
+    except BatikkitError as error:
+        typer.secho(f"batikkit: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,119 @@
+"""The one decode-and-resize of batikkit: training, calibration, evaluation, bench and predict all see these pixels.
+
+The pixel contract: RGB 0..255, the whole image stretched to the input size (no crop, no padding), as MediaPipe does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from batikkit.errors import InputError
+
+RESIZE = "stretch-bilinear-antialias"
+"""What manifests call this resize."""
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jfif"})
+"""File names that are looked at; the content alone decides the format, since extensions lie."""
+
+MAX_PIXELS = 89_478_485
+"""Refuse larger images (Pillow's own bomb threshold): a few kilobytes can claim gigabytes of pixels."""
+
+_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+_Pixels = NDArray[np.uint8]
+
+
+def open_image(path: Path) -> Image.Image:
+    """Opens an image without decoding its pixels.
+
+    Raises:
+        InputError: missing, empty, not an image of a supported format, or larger than `MAX_PIXELS`.
+    """
+    try:
+        image = Image.open(path, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise InputError(f"not a readable image: {path}; convert it to JPEG or PNG") from error
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise InputError(f"image too large: {path} claims over {MAX_PIXELS} pixels; scale it down") from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"cannot open image {path}: {_reason(error)}") from error
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise InputError(f"image too large: {path} is {image.width}x{image.height}; scale it below {MAX_PIXELS} pixels")
+    return image
+
+
+def load_rgb(path: Path, *, at_least: int | None = None) -> Image.Image:
+    """Decodes an image file to upright RGB.
+
+    EXIF orientation is applied, transparency is laid over white, palette, grey, CMYK and 16-bit images are converted,
+    the first frame of an animation is taken.
+
+    Args:
+        path: The file; its extension is ignored.
+        at_least: When given, JPEG may be decoded at a reduced scale whose sides are still at least this long [pixels].
+
+    Raises:
+        InputError: unreadable or truncated.
+    """
+    with open_image(path) as image:
+        try:
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))
+            image.load()
+            return to_rgb(ImageOps.exif_transpose(image))
+        except (
+            OSError,
+            ValueError,
+            SyntaxError,
+            EOFError,
+            MemoryError,
+            OverflowError,
+            Image.DecompressionBombError,
+        ) as e:
+            raise InputError(f"damaged image {path}: {_reason(e)}; replace or remove it") from e
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Converts any Pillow mode to RGB, laying transparency over white and scaling 16-bit values to 8 bits."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
+        return Image.fromarray(_eight_bit(np.asarray(image))).convert("RGB")
+    if image.mode in ("LA", "PA", "La", "RGBA", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def resize(image: Image.Image, image_size: int) -> _Pixels:
+    """Stretches an RGB image to uint8 [image_size, image_size, 3], bilinear with antialiasing when shrinking."""
+    return np.asarray(image.resize((image_size, image_size), Image.Resampling.BILINEAR))
+
+
+def load_pixels(path: Path, image_size: int) -> _Pixels:
+    """Decodes and stretches one file to uint8 [image_size, image_size, 3], RGB 0..255.
+
+    Raises:
+        InputError: unreadable or truncated.
+    """
+    # Twice the target keeps the antialiased result free of visible change while large JPEGs decode several times faster.
+    return resize(load_rgb(path, at_least=2 * image_size), image_size)
+
+
+def _eight_bit(values: NDArray[np.generic]) -> _Pixels:
+    """Scales 16-bit (or float) grey values to uint8; values that already fit 0..255 are kept."""
+    wide = values.astype(np.float64)
+    top = wide.max(initial=0.0)
+    if 0 < top <= 1.0 and np.issubdtype(values.dtype, np.floating):
+        wide = wide * 255.0
+    elif top > 255:
+        wide = wide / 257.0
+    return np.clip(np.rint(wide), 0, 255).astype(np.uint8)
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__).splitlines()[0]

@@ -1,0 +1,116 @@
+"""`<variant>.json`: what a `.tflite` file is, where it came from and what was proven of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from batikkit import atomic
+from batikkit.errors import InputError
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The input tensor: uint8 or float32 NHWC, raw RGB 0..255."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+    color: str = "RGB"
+    range: tuple[int, int] = (0, 255)
+    resize: str = "stretch-bilinear-antialias"
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """The output tensor: one probability per label."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+@dataclass(frozen=True)
+class OpUse:
+    """One kind of operator in the file: its version and how often it occurs."""
+
+    version: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The representative data set: how many photographs, the seed that drew them, SHA-256 of `calibration.csv`."""
+
+    count: int
+    seed: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The passport of one `.tflite` file. See the attributes' classes for units and ranges."""
+
+    run_id: str
+    variant: str
+    sha256: str
+    size_bytes: int
+    input: InputSpec
+    output: OutputSpec
+    labels_sha256: str
+    ops: dict[str, OpUse]
+    min_runtime: str
+    integer_only: bool
+    calibration: Calibration | None = None
+    tools: dict[str, str] = field(default_factory=dict)
+    schema_version: int = SCHEMA_VERSION
+
+
+def manifest_path(model: Path) -> Path:
+    """`<variant>.json` beside `<variant>.tflite`."""
+    return model.with_suffix(".json")
+
+
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Writes the manifest as JSON, whole or not at all."""
+    atomic.write_json(path, dataclasses.asdict(manifest))
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads a manifest.
+
+    Raises:
+        InputError: missing, not JSON, of another schema version, or lacking a field.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        if raw.get("schema_version") != SCHEMA_VERSION:
+            raise InputError(
+                f"{path} has schema_version {raw.get('schema_version')!r}, this batikkit reads {SCHEMA_VERSION}: "
+                "export again"
+            )
+        return _from_raw(raw)
+    except OSError as error:
+        raise InputError(f"cannot read manifest {path}: {error.strerror}; export again") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{path} is not a batikkit manifest ({error}); export again") from error
+
+
+def _from_raw(raw: dict[str, Any]) -> Manifest:
+    known = {f.name for f in dataclasses.fields(Manifest)}
+    values = {name: value for name, value in raw.items() if name in known}
+    source, result = raw["input"], raw["output"]
+    values["input"] = InputSpec(**{**source, "shape": tuple(source["shape"]), "range": tuple(source["range"])})
+    values["output"] = OutputSpec(**{**result, "shape": tuple(result["shape"])})
+    values["ops"] = {name: OpUse(**use) for name, use in raw["ops"].items()}
+    values["calibration"] = Calibration(**raw["calibration"]) if raw.get("calibration") else None
+    return Manifest(**values)
