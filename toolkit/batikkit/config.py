@@ -166,7 +166,7 @@ def load_config(preset: str = "paper", *, overrides: Sequence[str] = (), **setti
         key, equals, text = override.partition("=")
         if not equals:
             raise InputError(f"--set {override!r} is not key=value: write for example --set dropout=0.3")
-        values[key.strip()] = _parse(key.strip(), text.strip())
+        values[key.strip()] = _parse(text.strip())
     values.update({key: value for key, value in settings.items() if value is not None})
     return config_from_mapping(values, source=f"preset {preset}")
 
@@ -205,19 +205,20 @@ def _read_preset(preset: str) -> dict[str, Any]:
         return _parse_toml(Path(preset))
     if preset not in preset_names():
         raise InputError(f"unknown preset {preset!r}: choose {', '.join(preset_names())} or name a .toml file")
-    return tomllib.loads((resources.files("batikkit") / "presets" / f"{preset}.toml").read_text(encoding="utf-8"))
+    text = (resources.files("batikkit") / "presets" / f"{preset}.toml").read_text(encoding="utf-8")
+    return dict(tomllib.loads(text))
 
 
 def _parse_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(f"cannot read settings {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"settings {path} are not TOML: {error}") from error
 
 
-def _parse(key: str, text: str) -> Any:
+def _parse(text: str) -> Any:
     """A command-line value, read as TOML and, failing that, as a bare string (`flips=both`)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

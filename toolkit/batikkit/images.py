@@ -100,7 +100,7 @@ def load_pixels(path: Path, image_size: int) -> _Pixels:
     Raises:
         InputError: unreadable or truncated.
     """
-    # Twice the target keeps the antialiased result free of visible change while large JPEGs decode several times faster.
+    # At twice the target the antialiased result does not visibly change, while large JPEGs decode several times faster.
     return resize(load_rgb(path, at_least=2 * image_size), image_size)
 
 

@@ -131,7 +131,7 @@ def mcnemar_p(reference_right: NDArray[np.bool_], candidate_right: NDArray[np.bo
     if n == 0:
         return 1.0
     tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
-    return min(1.0, 2 * tail)
+    return min(1.0, 2.0 * float(tail))
 
 
 def expected_calibration_error(probabilities: Floats, truth: Ints, *, bins: int = 15) -> float:

@@ -57,7 +57,7 @@ def write_parity_pack(
         with archive.open("images.npy", "w", force_zip64=True) as member:
             shape = (count, image_size, image_size, 3)
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-            np.lib.format.write_array_header_1_0(member, header)  # type: ignore[no-untyped-call]
+            np.lib.format.write_array_header_1_0(member, header)
             written = 0
             for image in images:
                 if image.shape != shape[1:] or image.dtype != np.uint8:
@@ -74,7 +74,7 @@ def write_parity_pack(
         }
         for name, value in small.items():
             with archive.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)  # type: ignore[no-untyped-call]
+                np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)
 
 
 def read_parity_pack(path: Path) -> ParityPack:
@@ -126,8 +126,8 @@ def iter_images(pack: ParityPack) -> Iterator[NDArray[np.uint8]]:
 
 def _images_header(archive: zipfile.ZipFile) -> tuple[tuple[int, ...], np.dtype[np.generic], zipfile.ZipExtFile]:
     member = archive.open("images.npy")
-    np.lib.format.read_magic(member)  # type: ignore[arg-type]
-    shape, _, dtype = np.lib.format.read_array_header_1_0(member)  # type: ignore[arg-type]
+    np.lib.format.read_magic(member)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(member)
     if len(shape) != 4 or shape[3] != 3:
         raise ValueError(f"images have shape {shape}")
     return shape, dtype, member  # type: ignore[return-value]
