@@ -1,0 +1,128 @@
+"""What the frozen part of the network says of every image, computed once and kept on disk.
+
+While a part of the backbone is frozen its output for a given view never changes. It is converted to float32 TFLite and
+run under LiteRT, several times faster than in Keras, and both phases are served by one pass: the cut tensor that
+fine-tuning starts from, and the pooled features that the head is trained on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.console import Advance
+from batikkit.keras_backend import keras, tf
+
+_BATCH = 4
+"""Images per LiteRT call: large enough to amortise the call, small enough that activations stay in cache."""
+
+
+class FrozenFeatures:
+    """The frozen part as a LiteRT interpreter: images in, one array per named layer out.
+
+    Args:
+        model: The whole Keras model; its weights are copied into the interpreter.
+        layers: Names of the layers whose outputs are wanted.
+    """
+
+    def __init__(self, model: Any, layers: tuple[str, ...]) -> None:
+        self.layers = layers
+        side = model.input.shape[1]
+        image = keras.Input(batch_shape=(_BATCH, side, side, 3), name="image")
+        body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
+        outputs = body(image)
+        converted = keras.Model(image, outputs if isinstance(outputs, list) else [outputs])
+        content = _convert(converted)
+        self._interpreters = [_interpreter(content) for _ in range(os.cpu_count() or 1)]
+        self.shapes: dict[str, tuple[int, ...]] = {
+            name: tuple(model.get_layer(name).output.shape[1:]) for name in layers
+        }
+        self._outputs = _match_outputs(self._interpreters[0], self.shapes)
+
+    def __call__(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Runs float32 [N, S, S, 3] (0..255); returns float32 [N, ...] per layer."""
+        chunks = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
+        with ThreadPoolExecutor(len(self._interpreters)) as pool:
+            lanes = len(self._interpreters)
+            done = list(pool.map(lambda lane: [self._run(lane, c) for c in chunks[lane::lanes]], range(lanes)))
+        ordered = [done[i % lanes][i // lanes] for i in range(len(chunks))]
+        return {name: np.concatenate([chunk[name] for chunk in ordered]) for name in self.layers}
+
+    def _run(self, lane: int, chunk: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        interpreter, count = self._interpreters[lane], len(chunk)
+        if count < _BATCH:
+            chunk = np.concatenate([chunk, np.zeros((_BATCH - count, *chunk.shape[1:]), np.float32)])
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], chunk)
+        interpreter.invoke()
+        return {name: interpreter.get_tensor(index)[:count] for name, index in self._outputs.items()}
+
+
+def write_features(
+    folder: Path,
+    extract: FrozenFeatures,
+    draw: Callable[[int, NDArray[np.intp]], NDArray[np.float32]],
+    *,
+    count: int,
+    views: int,
+    name: str,
+    advance: Advance | None = None,
+) -> dict[str, NDArray[np.float16]]:
+    """Extracts `views` views of `count` images into memory-mapped float16 [views, count, ...], one per layer.
+
+    Args:
+        folder: Where the arrays are kept.
+        extract: The frozen part.
+        draw: draw(view, indices) -> float32 images [B, S, S, 3].
+        count: Number of images.
+        views: Number of views of each.
+        name: Prefix of the files.
+        advance: Called with (images done, images in all).
+    """
+    arrays = {
+        layer: np.lib.format.open_memmap(
+            folder / f"{name}-{layer}.npy", mode="w+", dtype=np.float16, shape=(views, count, *shape)
+        )
+        for layer, shape in extract.shapes.items()
+    }
+    chunks = [(view, np.arange(s, min(s + 32, count))) for view in range(views) for s in range(0, count, 32)]
+    with ThreadPoolExecutor(1) as ahead:  # the next images are drawn while these are extracted
+        pending = ahead.submit(draw, *chunks[0])
+        for number, (view, indices) in enumerate(chunks):
+            images = pending.result()
+            if number + 1 < len(chunks):
+                pending = ahead.submit(draw, *chunks[number + 1])
+            for layer, values in extract(images).items():
+                arrays[layer][view, indices] = values
+            if advance:
+                advance(view * count + int(indices[-1]) + 1, views * count)
+    return arrays
+
+
+def feature_bytes(shapes: Mapping[str, tuple[int, ...]], *, images: int) -> int:
+    """Disk space of float16 features for `images` views [bytes]."""
+    return 2 * images * sum(int(np.prod(shape)) for shape in shapes.values())
+
+
+def _convert(model: Any) -> bytes:
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    return bytes(converter.convert())
+
+
+def _interpreter(content: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content, num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def _match_outputs(interpreter: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Layer -> output tensor, told apart by shape: the converter does not keep the order of outputs."""
+    found = {tuple(int(n) for n in d["shape"][1:]): int(d["index"]) for d in interpreter.get_output_details()}
+    return {name: found[shape] for name, shape in shapes.items()}
