@@ -1,0 +1,110 @@
+"""What single operators demand of their tensors and options so that a native kernel cannot be brought down.
+
+Kernels check much at run time but not all: a stride of 0 divides by zero, an options table of another operator leaves
+every option 0. The rules here cover the operators of convolutional classifiers (`batikkit.tflite_kernels`); any other
+operator passes with the checks that hold for all (`batikkit.tflite_graph`), so that no valid file is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from batikkit import tflite_kernels as kernels
+from batikkit.tflite_graph import Operator, Tensor, need
+
+_ACTIVATIONS = range(6)
+
+
+class _Rule(NamedTuple):
+    options: str
+    """Name of the options table the operator carries; empty when it may carry any."""
+    required: bool
+    """Whether the kernel misbehaves without that table."""
+    inputs: tuple[int, int]
+    """Least and largest number of inputs; those up to the least may not be left out."""
+    check: Callable[[Operator], None]
+
+
+def check_operator(operator: Operator) -> None:
+    """Prove one operator safe to prepare and run.
+
+    Raises:
+        ModelFault: options or tensors that a kernel would not survive.
+    """
+    rule = _RULES.get(operator.name)
+    if rule is None:
+        return
+    _check_options(operator, rule)
+    low, high = rule.inputs
+    given = len(operator.inputs)
+    need(low <= given <= high, f"{operator.label()} has {given} inputs, not {low} to {high}")
+    need(None not in operator.inputs[:low], f"{operator.label()} lacks a required input")
+    need(bool(operator.outputs), f"{operator.label()} has no output")
+    for tensor in (*operator.inputs, *operator.outputs):
+        if tensor is not None:
+            _check_scales(operator, tensor)
+    rule.check(operator)
+
+
+def _check_options(operator: Operator, rule: _Rule) -> None:
+    options = operator.options
+    if options is None:
+        absent = operator.options_code == 0 and not rule.required
+        need(absent, f"{operator.label()} lacks its {rule.options or 'options'}")
+        return
+    need(options.name == rule.options, f"{operator.label()} carries {options.name} instead of {rule.options or 'none'}")
+    if "fused_activation_function" in options.values:
+        activation = options.integer("fused_activation_function")
+        need(activation in _ACTIVATIONS, f"{operator.label()} has the unknown activation {activation}")
+
+
+def _check_scales(operator: Operator, tensor: Tensor) -> None:
+    """A quantized tensor's scales are numbers that a fixed-point multiplier can express."""
+    if len(tensor.scale):
+        sane = bool(np.all(tensor.scale > 1e-30) and np.all(tensor.scale < 1e30))
+        # Converters write scale 0 for channels whose weights are all zero, which kernels take.
+        weights = tensor.data is not None and bool(np.all((tensor.scale >= 0) & (tensor.scale < 1e30)))
+        need(sane or weights, f"{operator.label()}: {tensor.label()} has an unusable quantization scale")
+
+
+_RULES: dict[str, _Rule] = {
+    "CONV_2D": _Rule("Conv2DOptions", True, (2, 3), kernels.check_convolution),
+    "DEPTHWISE_CONV_2D": _Rule("DepthwiseConv2DOptions", True, (2, 3), kernels.check_depthwise),
+    "TRANSPOSE_CONV": _Rule("TransposeConvOptions", True, (3, 4), kernels.check_transposed_convolution),
+    "FULLY_CONNECTED": _Rule("FullyConnectedOptions", True, (2, 3), kernels.check_dense),
+    "SOFTMAX": _Rule("SoftmaxOptions", True, (1, 1), kernels.check_softmax),
+    "CONCATENATION": _Rule("ConcatenationOptions", True, (1, 10_000), kernels.check_concatenate),
+    "RESHAPE": _Rule("ReshapeOptions", False, (1, 2), kernels.check_reshape),
+    "PAD": _Rule("PadOptions", False, (2, 2), kernels.check_pad),
+    "PADV2": _Rule("PadV2Options", False, (3, 3), kernels.check_pad),
+    "MIRROR_PAD": _Rule("MirrorPadOptions", True, (2, 2), kernels.check_pad),
+    "QUANTIZE": _Rule("QuantizeOptions", False, (1, 1), kernels.check_quantize),
+    "DEQUANTIZE": _Rule("DequantizeOptions", False, (1, 1), kernels.check_dequantize),
+    "SPACE_TO_DEPTH": _Rule("SpaceToDepthOptions", True, (1, 1), kernels.check_blocks),
+    "DEPTH_TO_SPACE": _Rule("DepthToSpaceOptions", True, (1, 1), kernels.check_blocks),
+    "SPLIT": _Rule("SplitOptions", True, (2, 2), kernels.check_split),
+    "STRIDED_SLICE": _Rule("StridedSliceOptions", True, (4, 5), kernels.check_strided_slice),
+    "RESIZE_BILINEAR": _Rule("ResizeBilinearOptions", True, (2, 2), kernels.check_resize),
+    "RESIZE_NEAREST_NEIGHBOR": _Rule("ResizeNearestNeighborOptions", True, (2, 2), kernels.check_resize),
+    **{
+        name: _Rule("Pool2DOptions", True, (1, 1), kernels.check_pool)
+        for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D")
+    },
+    **{
+        name: _Rule("ReducerOptions", True, (2, 2), kernels.check_reduce)
+        for name in ("MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL")
+    },
+    **{
+        name: _Rule(f"{name.title()}Options", name != "SUB", (2, 2), kernels.check_broadcast)
+        for name in ("ADD", "SUB", "MUL", "DIV")
+    },
+    **{
+        name: _Rule("", False, (1, 1), kernels.check_unary)
+        for name in ("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LOGISTIC", "TANH")
+    },
+    "HARD_SWISH": _Rule("HardSwishOptions", False, (1, 1), kernels.check_unary),
+    "LEAKY_RELU": _Rule("LeakyReluOptions", True, (1, 1), kernels.check_unary),
+}
