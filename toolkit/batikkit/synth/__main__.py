@@ -12,13 +12,13 @@ from batikkit.synth.writing import motif_sheet
 
 
 def main(argv: list[str]) -> int:
-    """Write the sheet to the path given, with 256 colours so that it stays light."""
+    """Write the sheet to the path given, with 64 colours so that it stays light."""
     if len(argv) != 1:
         print("usage: python -m batikkit.synth FILE.png", file=sys.stderr)
         return 2
     with atomic.replacing(Path(argv[0])) as temporary:
         sheet = motif_sheet()
-        sheet.quantize(256, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
+        sheet.quantize(64, dither=Image.Dither.NONE).save(temporary, format="PNG", optimize=True)
     return 0
 
 

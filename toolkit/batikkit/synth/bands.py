@@ -60,7 +60,7 @@ def _blades(u: Field, v: Field, lean: float, pitch: float, rng: np.random.Genera
     head_radius = min(0.40 * pitch, 0.115)
     reach = 0.38 - head_radius
     for side in (-1.0, 1.0):
-        du = fold((u - np.float32(lean * side * reach - side * 0.05 * pitch)) / np.float32(pitch)) * np.float32(pitch)
+        du = fold((u - np.float32(lean * side * reach + side * 0.12 * pitch)) / np.float32(pitch)) * np.float32(pitch)
         blade |= np.hypot(du, v - np.float32(side * reach)) < head_radius
     core = (np.abs(across) < 0.14 * half) & (np.abs(v) < 0.12)
     return blade, core
@@ -101,7 +101,7 @@ def lereng(x: Field, y: Field, rng: np.random.Generator) -> Slots:
 
 def _pair(rng: np.random.Generator) -> tuple[int, int]:
     """Two slots that stand out from each other: what lies under a filling, and the filling."""
-    pairs = ((GROUND, LIGHT), (OUTLINE, LIGHT), (SECOND, LIGHT), (LIGHT, OUTLINE), (LIGHT, SECOND), (GROUND, ACCENT))
+    pairs = ((GROUND, LIGHT), (OUTLINE, LIGHT), (SECOND, LIGHT), (LIGHT, OUTLINE), (LIGHT, SECOND), (ACCENT, LIGHT))
     return pairs[int(rng.integers(len(pairs)))]
 
 
@@ -120,7 +120,7 @@ def tambal(x: Field, y: Field, rng: np.random.Generator) -> Slots:
         base, mark = _pair(rng)
         fill = ISEN[str(rng.choice(PATCH_ISEN))](c * px + s * py, c * py - s * px)
         slots[inside] = np.where(fill, mark, base)
-    paint(slots, seam, int(rng.choice([LIGHT, OUTLINE, OUTLINE])))
+    paint(slots, seam, int(rng.choice([LIGHT, OUTLINE])))
     return slots
 
 
@@ -148,9 +148,9 @@ def _patches(
 
 
 def megamendung(x: Field, y: Field, rng: np.random.Generator) -> Slots:
-    """Clouds drawn out sideways to curved points, scalloped, contour within contour in up to seven shades, with curls."""
+    """Scalloped clouds drawn out sideways to curved points, contour within contour in 4 to 7 shades, with curls."""
     slots = bare(x)
-    row_height = np.float32(rng.uniform(0.36, 0.46))
+    row_height = np.float32(rng.uniform(0.31, 0.40))
     steps = int(rng.integers(4, RAMP_STEPS + 1))
     contour = rng.uniform(0.10, 0.135) / steps
     ramp = RAMP_START + np.rint(np.linspace(0, RAMP_STEPS - 1, steps)).astype(np.uint8)
@@ -179,9 +179,8 @@ def _cloud_lobes(rng: np.random.Generator) -> list[tuple[float, float, float]]:
         (rng.uniform(-0.16, -0.10), rng.uniform(0.05, 0.10), rng.uniform(0.15, 0.18)),
         (rng.uniform(0.10, 0.17), rng.uniform(-0.09, -0.03), rng.uniform(0.12, 0.15)),
     ]
-    for _ in range(int(rng.integers(2, 5))):
-        lobes.append((rng.uniform(-0.26, 0.26), rng.uniform(-0.13, 0.14), rng.uniform(0.07, 0.12)))
-    return lobes
+    small = rng.uniform((-0.28, -0.14, 0.07), (0.28, 0.15, 0.115), (int(rng.integers(3, 6)), 3))
+    return lobes + [(float(cx), float(cy), float(radius)) for cx, cy, radius in small]
 
 
 def _cloud(dx: Field, dy: Field, lobes: list[tuple[float, float, float]]) -> tuple[Field, Mask]:

@@ -35,6 +35,7 @@ def kawung(x: Field, y: Field, rng: np.random.Generator) -> Slots:
     qx, qy = np.abs(fx) - 0.25, np.abs(fy) - 0.25
     a, b = (qx + qy) * 0.7071, (qx - qy) * 0.7071
     long, wide = rng.uniform(0.30, 0.345), rng.uniform(0.165, 0.215)
+    radius: Field
     if rng.random() < 0.3:  # the lens where two circles of the old "intersecting circles" kawung overlap
         radius = np.hypot(np.abs(b) + (long**2 - wide**2) / (2 * wide), a) / ((long**2 + wide**2) / (2 * wide))
     else:
@@ -179,13 +180,14 @@ def nitik(x: Field, y: Field, rng: np.random.Generator) -> Slots:
     code = plan[np.abs(row).astype(np.intp), np.abs(column).astype(np.intp)]
     dx, dy = np.abs(fx * side - column), np.abs(fy * side - row)
     # The split canting stamps squares with softened corners.
-    dot = np.maximum(np.maximum(dx, dy), (dx + dy) * 0.72) < rng.uniform(0.34, 0.41)
+    dot = np.maximum(np.maximum(dx, dy), (dx + dy) * 0.66) < rng.uniform(0.38, 0.44)
     paint(slots, (code == 1) & dot, LIGHT)
     paint(slots, (code == 2) & dot, ACCENT)
-    paint(slots, (code == 3) & (dot | (dx < 0.4)), ACCENT)
-    if rng.random() < 0.7:
+    dash = np.where(np.abs(column) > np.abs(row), dy, dx) < 0.27
+    paint(slots, (code == 3) & dash, LIGHT)
+    if rng.random() < 0.5:
         radius, angle = polar(fx, fy)
-        count = 4 * int(round(side * 0.62))
+        count = 4 * round(side * 0.62)
         bead = np.hypot((radius - 0.455) * side, fold(angle * np.float32(count / (2 * np.pi))) * 1.15)
         near_ring = np.abs(radius - 0.455) * side < 0.75
         paint(slots, near_ring, GROUND)
@@ -194,23 +196,29 @@ def nitik(x: Field, y: Field, rng: np.random.Generator) -> Slots:
 
 
 def _nitik_plan(side: int, rng: np.random.Generator) -> Slots:
-    """Which dots one quarter of the rosette has: 0 none, 1 light, 2 accent, 3 accent dash; uint8 [half+1, half+1]."""
+    """Which dots one quarter of the rosette has: 0 none, 1 light, 2 accent, 3 dash; uint8 [half+1, half+1]."""
     half = side // 2
     j, i = np.mgrid[0 : half + 1, 0 : half + 1]
     plan = np.zeros((half + 1, half + 1), dtype=np.uint8)
     diamond, square = i + j, np.maximum(i, j)
-    heart = int(rng.integers(1, 3))
-    plan[diamond == heart + 1] = 1
-    plan[diamond < heart] = 2
-    if rng.random() < 0.75:  # arms along the axes
-        plan[(np.minimum(i, j) == 0) & (square > heart + 1) & (square < half)] = 1
-    if rng.random() < 0.6:  # arms along the diagonals
-        plan[(i == j) & (i > 1) & (i < half - 1)] = int(rng.choice([1, 2]))
-    ring = int(rng.integers(heart + 3, half + 2))
-    plan[(diamond == ring) & (plan == 0)] = int(rng.choice([1, 1, 2]))
+    heart = int(rng.integers(1, 4))
     if rng.random() < 0.5:  # clusters of four in the quarters
         at = half - 2
         plan[(np.abs(i - at) + np.abs(j - at)) == 1] = 1
         plan[at, at] = 2
-    plan[half, half] = 2
+    else:  # an outer diamond ring
+        plan[diamond == int(rng.integers(heart + 3, half + 2))] = int(rng.choice([1, 1, 2]))
+    if rng.random() < 0.6:  # arms along the diagonals
+        plan[(i == j) & (i > 1) & (i < half - 1)] = int(rng.choice([1, 2]))
+    if rng.random() < 0.85:  # arms along the axes, dotted or dashed
+        plan[(np.minimum(i, j) == 0) & (square < half)] = int(rng.choice([1, 3]))
+    plan[diamond == heart + 1] = 1
+    plan[diamond <= heart] = 0
+    plan[diamond < heart] = 2
+    if rng.random() < 0.6:  # half diamonds where the repeats meet
+        plan[(half - i) + j <= 1] = 1
+        plan[i + (half - j) <= 1] = 1
+    corner = 2 * half - diamond
+    plan[corner <= int(rng.integers(1, 4))] = 1
+    plan[corner == 0] = 2
     return plan

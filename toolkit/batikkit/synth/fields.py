@@ -1,16 +1,17 @@
 """Vectorised geometry over coordinate fields: folding into a repeat, ovals, petals, rings, per-cell chance.
 
-Every function takes and returns float32 or bool arrays of one shape [H, W]; lengths are in repeats of the motif.
+Every function takes and returns arrays of one shape [H, W], float32 in practice; lengths are in repeats of the motif.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 Slots = NDArray[np.uint8]
 
@@ -34,7 +35,8 @@ def cell(t: Field) -> NDArray[np.intp]:
 
 def per_cell(table: NDArray[np.float32], column: NDArray[np.intp], row: NDArray[np.intp]) -> Field:
     """Look up one random value per repeat, so that every pixel of a repeat agrees on it."""
-    return table[row % TABLE_SIDE, column % TABLE_SIDE]
+    values: Field = table[row % TABLE_SIDE, column % TABLE_SIDE]
+    return values
 
 
 def cell_table(rng: np.random.Generator) -> NDArray[np.float32]:
@@ -50,7 +52,8 @@ def turn(x: Field, y: Field, angle: float) -> tuple[Field, Field]:
 
 def oval(x: Field, y: Field, half_length: float, half_width: float) -> Field:
     """Normalised radius of an ellipse along x: below 1 inside, 1 on the edge."""
-    return np.hypot(x / half_length, y / half_width)
+    radius: Field = np.hypot(x / half_length, y / half_width)
+    return radius
 
 
 def polar(x: Field, y: Field) -> tuple[Field, Field]:
@@ -60,7 +63,8 @@ def polar(x: Field, y: Field) -> tuple[Field, Field]:
 
 def petals(angle: Field, count: int, *, phase: float = 0.0) -> Field:
     """A petal profile in [0, 1]: 1 on the axis of each of `count` petals, 0 between two of them."""
-    return np.abs(np.cos(angle * (count / 2) + phase))
+    profile: Field = np.abs(np.cos(angle * (count / 2) + phase))
+    return profile
 
 
 def paint(slots: Slots, mask: Mask, slot: int) -> None:

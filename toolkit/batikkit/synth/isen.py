@@ -26,14 +26,15 @@ def sawut(x: Field, y: Field) -> Mask:
 
 def untu_walang(x: Field, y: Field) -> Mask:
     """A row of teeth."""
-    return fold(y) > 0.4 - 1.7 * (0.5 - np.abs(fold(2 * x)))
+    teeth: Mask = fold(y) > 0.4 - 1.7 * (0.5 - np.abs(fold(2 * x)))
+    return teeth
 
 
 def lung(x: Field, y: Field) -> Mask:
     """A running tendril with a bud in each bend."""
     wave = 0.22 * np.sin(2 * np.pi * x)
-    stem = np.abs(fold(y) - wave) < 0.11
-    bend = np.hypot(fold(2 * x + 0.5) / 2, fold(y) + 0.12 * np.sign(wave)) < 0.11
+    stem: Mask = np.abs(fold(y) - wave) < 0.11
+    bend: Mask = np.hypot(fold(2 * x + 0.5) / 2, fold(y) + 0.12 * np.sign(wave)) < 0.11
     return stem | bend
 
 
@@ -68,7 +69,7 @@ def rantai(x: Field, y: Field) -> Mask:
     return (np.abs(radius - 0.36) < 0.11) | (radius < 0.11)
 
 
-def galar(x: Field, y: Field) -> Mask:
+def galar(_x: Field, y: Field) -> Mask:
     """Parallel lines."""
     return np.abs(fold(3 * y + 0.5)) < 0.25
 
@@ -76,7 +77,9 @@ def galar(x: Field, y: Field) -> Mask:
 def patran(x: Field, y: Field) -> Mask:
     """Leaning leaves in a row."""
     dx, dy = fold(1.5 * x + 0.5 * y), fold(y)
-    return np.abs(dx) < 0.42 * np.sqrt(np.clip(1 - (2.2 * dy) ** 2, 0, None)) - 0.1
+    half_width = 0.42 * np.sqrt(np.clip(1 - (2.2 * dy) ** 2, 0, None)) - 0.1
+    inside: Mask = np.abs(dx) < half_width
+    return inside
 
 
 def cacah_gori(x: Field, y: Field) -> Mask:

@@ -39,7 +39,8 @@ def dye(rng: np.random.Generator) -> NDArray[np.float32]:
     # Half of all cloths are "latar putih": pale ground, dark drawing.
     if rng.random() < 0.45:
         colours[[0, 1]] = colours[[1, 0]]
-        colours[4] = colours[1]
+        # The contour lies on the drawing, so it must be pale where the drawing is dark.
+        colours[4] = colours[0] * 0.93
         if rng.random() < 0.5:
             colours[[1, 3]] = colours[[3, 1]]
     if rng.random() < 0.5:
