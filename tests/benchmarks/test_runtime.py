@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import flatbuffers
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from batikkit.errors import InputError
+from batikkit.interpreters import find_runtime, probe_model, try_runtime
+from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.probe import Prober, describe_exit, probe, vet
+from batikkit.runtime import open_model
+
+
+def make_probe_model() -> bytes:
+    """How toolkit/batikkit/probe.tflite was made: one SOFTMAX over float32 [1, 1, 1, 3]."""
+    tensors = []
+    for name in ("image", "prediction"):
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type, tensor.buffer = name, [1, 1, 1, 3], schema.TensorType.FLOAT32, 0
+        tensors.append(tensor)
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = 0, [0], [1]
+    operator.builtinOptionsType, operator.builtinOptions = (
+        schema.BuiltinOptions.SoftmaxOptions,
+        schema.SoftmaxOptionsT(),
+    )
+    operator.builtinOptions.beta = 1.0
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.SOFTMAX
+    code.version = 1
+    graph = schema.SubGraphT()
+    graph.name, graph.tensors, graph.inputs, graph.outputs, graph.operators = "main", tensors, [0], [1], [operator]
+    model = schema.ModelT()
+    model.version, model.description = 3, "batikkit probe"
+    model.operatorCodes, model.subgraphs, model.buffers = [code], [graph], [schema.BufferT()]
+    builder = flatbuffers.Builder(512)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_the_built_in_model_is_what_its_function_makes() -> None:
+    assert probe_model() == make_probe_model()
+
+
+@pytest.mark.parametrize(
+    "runtime", ["ai-edge-litert", "litert-compiled", pytest.param("tensorflow", marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("variant", ["float32", "float16", "int8"])
+def test_every_runtime_gives_the_keras_models_answers(shared_export: Path, runtime: str, variant: str) -> None:
+    if try_runtime(runtime) == "not installed":
+        pytest.skip(f"{runtime} is not installed")
+    pack = read_parity_pack(shared_export / "parity.npz")
+    model = open_model(shared_export / f"{variant}.tflite", runtime=runtime)
+    scores = model.predict(np.stack(list(iter_images(pack))))
+    assert scores.dtype == np.float32
+    assert scores.shape == pack.probabilities.shape
+    assert model.input.dtype == ("uint8" if variant == "int8" else "float32")
+    tolerance = {"float32": 1e-4, "float16": 0.03, "int8": 0.5}[variant]
+    assert np.abs(scores - pack.probabilities).max() < tolerance
+    assert np.mean(scores.argmax(1) == pack.probabilities.argmax(1)) > 0.9
+
+
+def test_the_same_image_gives_the_same_answer_alone_and_in_a_batch(shared_export: Path) -> None:
+    images = np.stack(list(iter_images(read_parity_pack(shared_export / "parity.npz"))))[:5]
+    model = open_model(shared_export / "int8.tflite")
+    together = model.predict(images)
+    np.testing.assert_array_equal(together[3], model.classify(images[3]))
+    assert model.predict(images[:0]).shape == (0, 3)
+
+
+def test_nothing_is_printed_by_native_code(shared_export: Path) -> None:
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from batikkit.runtime import open_model\n"
+        "open_model(Path(sys.argv[1])).predict(np.zeros((1, 96, 96, 3), np.uint8))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(shared_export / "float32.tflite")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout + done.stderr == ""
+
+
+def test_a_wrong_image_size_and_a_wrong_runtime_name_are_explained(shared_export: Path) -> None:
+    with pytest.raises(InputError, match=r"shape \(32, 32, 3\)"):
+        open_model(shared_export / "int8.tflite").classify(np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(InputError, match="choose one of ai-edge-litert"):
+        find_runtime("onnx")
+
+
+def test_a_model_that_answers_per_pixel_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"answers \[1, 1, 2, 3\], not one probability"):
+        open_model(_two_pixel_model(tmp_path))
+
+
+def _two_pixel_model(folder: Path) -> Path:
+    """The built-in model with its shape changed to [1, 1, 2, 3]: six answers for two pixels."""
+    pattern = np.array([1, 1, 1, 3], np.int32).tobytes()
+    content = probe_model().replace(pattern, np.array([1, 1, 2, 3], np.int32).tobytes())
+    assert content != probe_model()
+    path = folder / "two.tflite"
+    path.write_bytes(content)
+    return path
+
+
+def test_probe_accepts_a_sound_file_and_refuses_a_damaged_one(shared_export: Path, tmp_path: Path) -> None:
+    probe(shared_export / "int8.tflite")
+    broken = tmp_path / "half.tflite"
+    broken.write_bytes((shared_export / "int8.tflite").read_bytes()[:20_000])
+    with pytest.raises(InputError, match="half.tflite"):
+        probe(broken)
+
+
+def test_a_child_that_dies_or_hangs_becomes_one_line(
+    shared_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A stand-in for a crashing runtime: the child's own runtime package is one that aborts, or sleeps.
+    package = tmp_path / "tflite_runtime"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]))
+    (package / "interpreter.py").write_text("import os\nos.abort()\n")
+    with pytest.raises(InputError, match="SIGABRT"):
+        probe(shared_export / "int8.tflite", runtime="tflite-runtime")
+    (package / "interpreter.py").write_text("import time\ntime.sleep(60)\n")
+    with Prober(runtime="tflite-runtime", time_limit_s=2) as prober:
+        for _ in range(2):
+            with pytest.raises(InputError, match="within 2 s"):
+                prober.check(shared_export / "int8.tflite")
+
+
+def test_vet_trusts_a_file_that_matches_its_manifest(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    vet(export / "int8.tflite")
+    (export / "int8.json").unlink()
+    with pytest.raises(FileNotFoundError):
+        vet(export / "int8.tflite")
+
+
+def test_an_exit_status_is_told_in_words() -> None:
+    assert describe_exit(-11) == "killed by SIGSEGV"
+    assert describe_exit(3) == "exit code 3"
+
+
+def test_tflite_runtime_214_gives_the_same_answers(legacy_python: Path, shared_export: Path) -> None:
+    code = """
+import sys, json, numpy as np
+from pathlib import Path
+from batikkit.interpreters import try_runtime
+from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.runtime import open_model
+folder = Path(sys.argv[1])
+images = np.stack(list(iter_images(read_parity_pack(folder / "parity.npz"))))
+scores = {v: open_model(folder / f"{v}.tflite", runtime="tflite-runtime").predict(images).tolist()
+          for v in ("float32", "int8")}
+print(json.dumps({"problem": try_runtime("tflite-runtime"), "scores": scores}))
+"""
+    done = subprocess.run([legacy_python, "-c", code, shared_export], capture_output=True, text=True, check=True)
+    import json
+
+    answer = json.loads(done.stdout)
+    pack = read_parity_pack(shared_export / "parity.npz")
+    assert answer["problem"] is None
+    assert np.abs(np.array(answer["scores"]["float32"]) - pack.probabilities).max() < 1e-3
+    assert np.mean(np.array(answer["scores"]["int8"]).argmax(1) == pack.probabilities.argmax(1)) > 0.9
+    assert done.stderr == ""
