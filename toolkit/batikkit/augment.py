@@ -1,6 +1,6 @@
 """Random views of training images: one affine warp and a colour change per image, as pure functions of a key.
 
-The view drawn for (seed, view, image) never depends on batch order, so a resumed run sees the pixels it would have seen.
+The view drawn for (seed, view, image) never depends on batch order, so a resumed run sees the same pixels.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _colour(config: TrainConfig, rng: np.random.Generator) -> _Floats:
     )
 
 
-@tf.function(
+@tf.function(  # type: ignore[untyped-decorator]
     input_signature=[
         tf.TensorSpec([None, None, None, 3], tf.uint8),
         tf.TensorSpec([None, 8], tf.float32),

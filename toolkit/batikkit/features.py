@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.console import Advance
+from batikkit.interpreters import quiet_native
 from batikkit.keras_backend import keras, tf
 
 _BATCH = 4
@@ -84,7 +85,7 @@ def write_features(
         name: Prefix of the files.
         advance: Called with (images done, images in all).
     """
-    arrays = {
+    arrays: dict[str, NDArray[np.float16]] = {
         layer: np.lib.format.open_memmap(
             folder / f"{name}-{layer}.npy", mode="w+", dtype=np.float16, shape=(views, count, *shape)
         )
@@ -111,14 +112,16 @@ def feature_bytes(shapes: Mapping[str, tuple[int, ...]], *, images: int) -> int:
 
 def _convert(model: Any) -> bytes:
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    return bytes(converter.convert())
+    with quiet_native():
+        return bytes(converter.convert())
 
 
 def _interpreter(content: bytes) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content, num_threads=1)
-    interpreter.allocate_tensors()
+    with quiet_native():
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
     return interpreter
 
 

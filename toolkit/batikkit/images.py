@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".
 MAX_PIXELS = 89_478_485
 """Refuse larger images (Pillow's own bomb threshold): a few kilobytes can claim gigabytes of pixels."""
 
-_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "GIF", "WEBP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 _Pixels = NDArray[np.uint8]
 
 
@@ -32,6 +32,7 @@ def open_image(path: Path) -> Image.Image:
     Raises:
         InputError: missing, empty, not an image of a supported format, or larger than `MAX_PIXELS`.
     """
+    Image.init()  # naming formats needs all decoders registered; a second call costs nothing
     try:
         image = Image.open(path, formats=_FORMATS)
     except UnidentifiedImageError as error:

@@ -10,13 +10,14 @@ import os
 import warnings
 
 from batikkit.errors import MissingExtraError
+from batikkit.interpreters import quiet_native
 
 # Both are read once, when TensorFlow loads: native start-up messages, and the notice that oneDNN is on.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 try:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quiet_native():  # it logs its build options before it reads any setting
         warnings.simplefilter("ignore")  # deprecation notices of TensorFlow's own dependencies
         import tensorflow as tf
         import tf_keras as keras

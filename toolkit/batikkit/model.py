@@ -108,8 +108,8 @@ def unfreeze_above(model: Any, *, frozen_layers: int, batch_norm_frozen: bool) -
 def cut_layer(model: Any, *, frozen_layers: int) -> str | None:
     """The last layer whose output alone carries everything that the trainable part needs, or None if there is none.
 
-    Blocks of MobileNetV2 end in a narrow tensor (`*_add`, or `*_project_BN` where there is no residual), the only places
-    where the graph can be cut in two.
+    Blocks of MobileNetV2 end in a narrow tensor (`*_add`, or `*_project_BN` where there is no residual), the only
+    places where the graph can be cut in two.
     """
     layers = backbone_layers(model)
     frozen = [layer.name for layer in layers[: frozen_layers + 1]]

@@ -14,6 +14,8 @@ from typing import Annotated
 import typer
 
 from batikkit import __version__
+from batikkit.cli.export import export
+from batikkit.cli.train import train
 from batikkit.errors import BatikkitError
 
 app = typer.Typer(
@@ -38,6 +40,10 @@ def _root(
     ] = False,
 ) -> None:
     """Batik motif classification on the device: train, export to TFLite, prove it, bench it."""
+
+
+app.command()(train)
+app.command()(export)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

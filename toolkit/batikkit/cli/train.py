@@ -1,0 +1,90 @@
+"""`batikkit train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from batikkit.cli.options import RunsDir
+from batikkit.errors import InputError
+
+if TYPE_CHECKING:
+    from batikkit.prepared import PreparedData
+
+Data = Annotated[
+    Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)
+]
+
+
+def train(
+    data: Data = None,
+    preset: Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.")] = "paper",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+    ] = None,
+    weights: Annotated[
+        str, typer.Option(help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file.")
+    ] = "imagenet",
+    image_size: Annotated[int | None, typer.Option(help="Side of the input [pixels], a multiple of 32.")] = None,
+    backbone_alpha: Annotated[float | None, typer.Option(help="Width multiplier of MobileNetV2.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seeds split, weights, order, augmentation and dropout.")] = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.")
+    ] = None,
+    group_by: Annotated[
+        str | None, typer.Option(metavar="REGEX", help="Images whose relative paths match alike stay in one split.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")
+    ] = False,
+    engine: Annotated[str, typer.Option(help="cached, keras, or auto (keras on a GPU).")] = "auto",
+    cache_gb: Annotated[float, typer.Option(help="Largest feature cache on disk [GB].")] = 8.0,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run where it stopped.")] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Train the two-phase MobileNetV2 on a folder of photographs and test it honestly.
+
+    Example: batikkit train photos/ --preset small-data
+    """
+    if (data is None) == (resume is None):
+        raise InputError("name either a folder of photographs to train on, or a stopped run with --resume RUN")
+    from batikkit.config import load_config
+    from batikkit.console import progress
+
+    if resume is not None:
+        from batikkit.train import resume_run
+
+        trained = resume_run(resume, bar=progress, engine=engine, cache_gb=cache_gb)
+    else:
+        assert data is not None
+        config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
+        prepared = _prepare(data, config.ratios, config.seed, strict, group_by, split_file)
+        from batikkit.train import train_run
+
+        name = Path(preset).stem
+        trained = train_run(
+            prepared, config, runs_dir=runs_dir, name=name, weights=weights, bar=progress, engine=engine,
+            cache_gb=cache_gb,
+        )  # fmt: skip
+    from batikkit.evaluation import sentence
+
+    typer.echo(f"test: {sentence(trained.evaluation)}")
+    typer.echo(f"{trained.epochs} epochs in {trained.seconds:.0f} s; run folder: {trained.run}")
+    typer.echo("next: batikkit export")
+
+
+def _prepare(
+    data: Path, ratios: tuple[float, ...], seed: int, strict: bool, group_by: str | None, split_file: Path | None
+) -> PreparedData:
+    from batikkit.console import note, progress
+    from batikkit.prepared import load_dataset
+
+    with progress("check images") as advance:
+        prepared = load_dataset(
+            data, strict=strict, group_by=group_by, split_file=split_file, ratios=ratios, seed=seed, advance=advance
+        )
+    for line in prepared.notes:
+        note(f"batikkit: {line}")
+    return prepared
