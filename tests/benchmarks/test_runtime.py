@@ -111,7 +111,7 @@ def test_probe_accepts_a_sound_file_and_refuses_a_damaged_one(shared_export: Pat
     probe(shared_export / "int8.tflite")
     broken = tmp_path / "half.tflite"
     broken.write_bytes((shared_export / "int8.tflite").read_bytes()[:20_000])
-    with pytest.raises(InputError, match="half.tflite"):
+    with pytest.raises(InputError, match=r"half\.tflite"):
         probe(broken)
 
 

@@ -146,15 +146,6 @@ def construct(name: str, path: Path, *, threads: int) -> Engine:
         return _Interpreter(_interpreter_class(name), path, threads=threads)
 
 
-def load_library(name: str) -> None:
-    """Imports the runtime's Python package, so that its memory can be told from the model's."""
-    with quiet_native():
-        if name == "litert-compiled":
-            importlib.import_module("ai_edge_litert.compiled_model")
-        else:
-            _interpreter_class(name)
-
-
 def _interpreter_class(name: str) -> Any:
     if name == "ai-edge-litert":
         return importlib.import_module("ai_edge_litert.interpreter").Interpreter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,13 +31,15 @@ class LoadedModel:
         output: The output tensor, [1, C].
         runtime: One of `RUNTIMES`.
         threads: How many threads the runtime may use.
+        init_ms: Time to construct the interpreter and allocate its tensors.
     """
 
-    def __init__(self, engine: Engine, *, path: Path, runtime: str, threads: int) -> None:
+    def __init__(self, engine: Engine, *, path: Path, runtime: str, threads: int, init_ms: float) -> None:
         self._engine = engine
         self.path = path
         self.runtime = runtime
         self.threads = threads
+        self.init_ms = init_ms
         self.input, self.output = engine.details()
         _check_classifier(path, self.input, self.output)
 
@@ -100,12 +103,22 @@ def open_model(path: Path, *, runtime: str | None = None, threads: int = 1) -> L
         InputError: not a usable classifier, no such runtime, or the runtime refuses the file.
     """
     read_tflite(path)
-    name = find_runtime(runtime)
+    return load_verified(path, runtime=find_runtime(runtime), threads=threads)
+
+
+def load_verified(path: Path, *, runtime: str, threads: int) -> LoadedModel:
+    """Loads a file that `read_tflite` has passed, under a runtime that `find_runtime` has found.
+
+    Raises:
+        InputError: not a usable classifier, or the runtime refuses the file.
+    """
+    start = time.perf_counter_ns()
     try:
-        engine = construct(name, path, threads=threads)
+        engine = construct(runtime, path, threads=threads)
     except NATIVE_ERRORS as error:
-        raise InputError(f"{name} {version(name)} cannot load {path}: {first_line(error)}") from error
-    return LoadedModel(engine, path=path, runtime=name, threads=threads)
+        raise InputError(f"{runtime} {version(runtime)} cannot load {path}: {first_line(error)}") from error
+    init_ms = (time.perf_counter_ns() - start) / 1e6
+    return LoadedModel(engine, path=path, runtime=runtime, threads=threads, init_ms=init_ms)
 
 
 def _check_classifier(path: Path, source: TensorSpec, result: TensorSpec) -> None:

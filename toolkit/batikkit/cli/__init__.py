@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from batikkit import __version__
+from batikkit.cli.bench import bench
 from batikkit.cli.export import export
 from batikkit.cli.train import train
 from batikkit.errors import BatikkitError
@@ -44,6 +45,7 @@ def _root(
 
 app.command()(train)
 app.command()(export)
+app.command()(bench)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,0 +1,131 @@
+"""Runs worker processes and turns every way they can end into a result or a sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from batikkit.probe import describe_exit
+from batikkit_benchmarks.host import ROOT, text
+
+STALL_LIMIT_S = 120.0
+"""A worker that says nothing for so long hangs: it speaks every second, and one run takes two on the slowest board."""
+
+
+class WorkerError(Exception):
+    """A worker gave no result; the text says why."""
+
+
+def unheard(*_: object) -> None:
+    """Takes progress that nobody watches."""
+
+
+def run_worker(
+    job: dict[str, Any],
+    *,
+    module: str = "batikkit_benchmarks.worker",
+    stall_limit_s: float = STALL_LIMIT_S,
+    advance: Callable[[int, int], None] = unheard,
+) -> dict[str, Any]:
+    """Runs one job in a fresh Python process and returns its result.
+
+    Raises:
+        WorkerError: the worker refused the job, died, was killed or hung.
+    """
+    kills_before = oom_kills()
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            bufsize=0,
+            start_new_session=True,  # Ctrl-C is the parent's business: it ends the child and keeps what is finished
+        )
+        try:
+            answer = _converse(child, job, stall_limit_s=stall_limit_s, advance=advance)
+            if answer is not None:
+                return answer
+            status = child.wait(timeout=stall_limit_s)
+        except subprocess.TimeoutExpired:
+            raise WorkerError(f"closed its output but did not end within {stall_limit_s:g} s") from None
+        finally:
+            _end(child)
+        errors.seek(0)
+        raise WorkerError(explain(status, errors.read().decode("utf-8", "replace"), oom=oom_kills() > kills_before))
+
+
+def _converse(
+    child: subprocess.Popen[bytes],
+    job: dict[str, Any],
+    *,
+    stall_limit_s: float,
+    advance: Callable[[int, int], None],
+) -> dict[str, Any] | None:
+    """Sends the job and listens; None when the child stops talking without a result."""
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with contextlib.suppress(BrokenPipeError):
+        child.stdin.write(json.dumps(job).encode())
+        child.stdin.close()
+    pending, deadline = b"", time.monotonic() + stall_limit_s
+    while True:
+        if not select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            raise WorkerError(f"hangs: nothing heard for {stall_limit_s:g} s, so it was ended")
+        chunk = os.read(child.stdout.fileno(), 1 << 16)
+        if not chunk:
+            return None
+        *lines, pending = (pending + chunk).split(b"\n")
+        for line in lines:
+            deadline = time.monotonic() + stall_limit_s
+            message = json.loads(line)
+            if "progress" in message:
+                advance(*message["progress"])
+            elif "refused" in message:
+                raise WorkerError(message["refused"])
+            else:
+                result: dict[str, Any] = message["result"]
+                return result
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+
+
+def explain(status: int, stderr: str, *, oom: bool) -> str:
+    """Why a worker that gave no result ended, in one line."""
+    if status == -signal.SIGKILL and oom:
+        return "out of memory: the kernel killed it; close other programs or use a smaller variant"
+    if status == -signal.SIGKILL:
+        return "killed from outside (SIGKILL), most likely for want of memory: see 'dmesg | grep -i oom'"
+    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
+    if status < 0:
+        return f"crashed ({describe_exit(status)}){': ' + last if last else ''}"
+    return f"ended without a result ({describe_exit(status)}){': ' + last if last else ''}"
+
+
+def oom_kills(root: Path = ROOT) -> int:
+    """Processes the kernel has killed for memory since boot, of the machine and of this cgroup."""
+    total = 0
+    for file in ("proc/vmstat", "sys/fs/cgroup/memory.events"):
+        for line in (text(root / file) or "").splitlines():
+            key, _, value = line.partition(" ")
+            if key == "oom_kill" and value.isdigit():
+                total += int(value)
+    return total

@@ -1,0 +1,261 @@
+"""The bench report: its dataclasses, and the JSON file they are written to and read from.
+
+Schema history:
+    1  first version
+
+Raw latency samples are stored; percentiles are derived from them, and written beside them only for other readers.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batikkit import atomic
+from batikkit.errors import InputError
+from batikkit_benchmarks.conditions import Conditions
+from batikkit_benchmarks.host import Host
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Times of one step, in milliseconds, in the order they were taken."""
+
+    samples: tuple[float, ...]
+
+    def percentile(self, rank: float) -> float:
+        """The sample at `rank` (0..100), interpolated linearly."""
+        return float(np.percentile(self.samples, rank))
+
+    @property
+    def p50(self) -> float:
+        """The median."""
+        return self.percentile(50)
+
+    @property
+    def p90(self) -> float:
+        """Nine of ten runs are at least this fast."""
+        return self.percentile(90)
+
+    @property
+    def p99(self) -> float:
+        """99 of 100 runs are at least this fast."""
+        return self.percentile(99)
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An image on which this file and the reference name different motifs."""
+
+    image: str
+    truth: str
+    reference: str
+    answer: str
+    reference_probability: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class MotifDrop:
+    """Accuracy on the images of one motif; `drop_pp` in percentage points, None without a reference."""
+
+    n: int
+    top1: float
+    reference_top1: float | None
+    drop_pp: float | None
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How right the file is on this device, and how far from the reference on the very same images.
+
+    Attributes:
+        source: What the images were: `parity.npz` or a folder of photographs.
+        reference: Whose answers are the reference: `keras`, another variant's name, or None.
+        top1: Fraction of images named right; `top1_ci95` is its Wilson interval.
+        drop_pp: Accuracy lost against the reference [percentage points], with a paired bootstrap interval.
+        mcnemar_p: Exact two-sided McNemar test of the drop.
+        agreement: Fraction of images on which both name the same motif.
+        max_abs_diff: Largest difference of any probability.
+        calibration_error: Expected calibration error over 15 bins, 0..1.
+        images_per_s: Rate of the evaluation, decoding included; None for a parity pack.
+    """
+
+    source: str
+    n: int
+    top1: float
+    top1_ci95: tuple[float, float]
+    calibration_error: float
+    per_motif: dict[str, MotifDrop]
+    reference: str | None = None
+    reference_top1: float | None = None
+    drop_pp: float | None = None
+    drop_ci95_pp: tuple[float, float] | None = None
+    mcnemar_p: float | None = None
+    agreement: float | None = None
+    max_abs_diff: float | None = None
+    reference_calibration_error: float | None = None
+    flipped: tuple[Flip, ...] = ()
+    images_per_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """One (file, runtime, threads), measured in a process of its own.
+
+    Attributes:
+        init_ms: Constructing the interpreter and allocating its tensors.
+        first_ms: The first run, which may still prepare weights.
+        latency_ms: The network alone, runs after the warm-up.
+        pre_ms: Median time to turn pixels into the input tensor.
+        post_ms: Median time to read and dequantize the output.
+        peak_rss_bytes: Peak resident memory above `baseline_rss_bytes`.
+        baseline_rss_bytes: Resident memory with the runtime imported and no model loaded.
+        pixels: What was fed: `parity.npz`, `photographs` or `noise`.
+        pinned_cpus: The CPUs the process was confined to; empty when it was not.
+        valid: Whether the latency can be believed; `notes` says why not, and what else should be known.
+    """
+
+    variant: str
+    file: str
+    sha256: str
+    runtime: str
+    runtime_version: str
+    threads: int
+    size_bytes: int
+    init_ms: float
+    first_ms: float
+    latency_ms: Latency
+    pre_ms: float
+    post_ms: float
+    peak_rss_bytes: int
+    baseline_rss_bytes: int
+    pixels: str
+    parity: Parity | None
+    valid: bool
+    notes: tuple[str, ...]
+    conditions: Conditions
+    pinned_cpus: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """`int8 · ai-edge-litert · 1 thread`."""
+        return configuration(self.variant, self.runtime, self.threads)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A configuration that gave no result, and why."""
+
+    variant: str
+    file: str
+    runtime: str
+    threads: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit one result was held against; `value` is None when it could not be measured, which fails the gate."""
+
+    name: str
+    configuration: str
+    limit: float
+    value: float | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """Everything one `batikkit bench` learned on one host."""
+
+    created: str
+    batikkit_version: str
+    source: str
+    settings: dict[str, Any]
+    host: Host
+    results: tuple[Result, ...]
+    failures: tuple[Failure, ...] = ()
+    gates: tuple[Gate, ...] = ()
+    complete: bool = True
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+
+def configuration(variant: str, runtime: str, threads: int) -> str:
+    """How one measured configuration is called everywhere."""
+    return f"{variant} · {runtime} · {threads} thread{'' if threads == 1 else 's'}"
+
+
+def to_json(report: BenchReport) -> dict[str, Any]:
+    """The report as plain JSON values, with the derived statistics beside the samples."""
+    raw = dataclasses.asdict(report)
+    for entry, result in zip(raw["results"], report.results, strict=True):
+        samples = result.latency_ms.samples
+        entry["latency_ms"] = {
+            "samples": [round(sample, 4) for sample in samples],
+            "p50": round(result.latency_ms.p50, 4),
+            "p90": round(result.latency_ms.p90, 4),
+            "p99": round(result.latency_ms.p99, 4),
+            "mean": round(float(np.mean(samples)), 4),
+            "min": round(min(samples), 4),
+            "max": round(max(samples), 4),
+        }
+    return raw
+
+
+def write_report(path: Path, report: BenchReport) -> None:
+    """Writes the report as JSON, whole or not at all."""
+    atomic.write_json(path, to_json(report))
+
+
+def read_report(path: Path) -> BenchReport:
+    """Reads a bench report.
+
+    Raises:
+        InputError: missing, not JSON, of another schema version, or lacking a field.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        found = raw.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise InputError(f"{path} has schema_version {found!r}, this batikkit reads {SCHEMA_VERSION}: bench again")
+        report: BenchReport = _build(BenchReport, raw)
+    except OSError as error:
+        raise InputError(f"cannot read bench report {path}: {error.strerror}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{path} is not a bench report ({error}): name a file written by 'batikkit bench'") from error
+    return report
+
+
+def _build(kind: Any, raw: Any) -> Any:
+    """Rebuilds a dataclass, tuple or dict of `kind` from JSON values; unknown keys (derived figures) are dropped."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        inner = [argument for argument in arguments if argument is not type(None)]
+        return None if raw is None else _build(inner[0], raw)
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        needed = [f.name for f in dataclasses.fields(kind) if f.name in raw or _required(f)]
+        return kind(**{name: _build(hints[name], raw[name]) for name in needed})  # type: ignore[operator]
+    if origin is tuple:
+        return tuple(_build(arguments[0], value) for value in raw)
+    if origin is dict and arguments[1] is not Any:
+        return {key: _build(arguments[1], value) for key, value in raw.items()}
+    if kind is float and isinstance(raw, int):
+        return float(raw)
+    if kind in (str, int, float, bool) and type(raw) is not kind:
+        raise ValueError(f"expected {kind.__name__}, found {raw!r}")
+    return raw
+
+
+def _required(entry: dataclasses.Field[Any]) -> bool:
+    return entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING

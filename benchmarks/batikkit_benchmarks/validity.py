@@ -1,0 +1,93 @@
+"""Whether a latency can be believed, and by which rules. Each rule gives the reason in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from batikkit_benchmarks.conditions import Conditions, name_flags
+from batikkit_benchmarks.host import Host
+
+SPREAD_LIMIT = 1.25
+"""p90 / p50 above this: something else ran on the CPU. An idle Raspberry Pi or PC stays below 1.1."""
+
+DRIFT_LIMIT = 1.10
+"""Median of the last quarter / median of the first: above this the machine slowed down while it was measured."""
+
+SWAP_LIMIT_PAGES = 256
+"""More pages than this (1 MB) swapped during the run: it measured the SD card."""
+
+RULES = (
+    f"invalid when throttled, when over {SWAP_LIMIT_PAGES} pages were swapped, when p90/p50 > {SPREAD_LIMIT:g} "
+    f"(noise), when the last quarter's median exceeds the first's by over {DRIFT_LIMIT - 1:.0%} (drift), or when "
+    "emulated"
+)
+
+
+def problems(samples: Sequence[float], conditions: Conditions, host: Host) -> tuple[str, ...]:
+    """Every reason not to believe a measurement; empty when it is valid.
+
+    Args:
+        samples: Latencies [ms] in the order they were taken.
+        conditions: What the machine went through meanwhile.
+        host: The machine.
+    """
+    found = [_throttled(conditions), _swapped(conditions), _noisy(samples), _drifting(samples), _emulated(host)]
+    return tuple(reason for reason in found if reason)
+
+
+def remarks(conditions: Conditions, host: Host) -> tuple[str, ...]:
+    """What a reader should know although the measurement stands."""
+    found = []
+    if "powersave" in host.governors:
+        found.append("governor powersave: set it to ondemand or performance for full speed")
+    if host.container:
+        found.append(f"inside a container ({host.container})")
+    if host.virtual_machine:
+        found.append(f"virtual machine ({host.virtual_machine})")
+    if conditions.peak_temperature_c is not None and conditions.peak_temperature_c >= 80:
+        found.append(f"hot: {conditions.peak_temperature_c:.0f} °C")
+    flags = conditions.after.throttle_flags
+    if flags and not conditions.throttle_flags_seen:
+        found.append(f"the board was throttled before, since boot ({flags:#x})")
+    return tuple(found)
+
+
+def _throttled(conditions: Conditions) -> str | None:
+    if conditions.throttle_flags_seen:
+        return f"throttled: {name_flags(conditions.throttle_flags_seen)}; cool the board or use a stronger supply"
+    before, after = conditions.before.throttle_count, conditions.after.throttle_count
+    if before is not None and after is not None and after > before:
+        return f"throttled: {after - before} thermal events; let the machine cool down"
+    return None
+
+
+def _swapped(conditions: Conditions) -> str | None:
+    before, after = conditions.before.swapped_pages, conditions.after.swapped_pages
+    if before is None or after is None or after - before <= SWAP_LIMIT_PAGES:
+        return None
+    return f"swapping: {after - before} pages; close other programs"
+
+
+def _noisy(samples: Sequence[float]) -> str | None:
+    p50, p90 = np.percentile(samples, [50, 90])
+    if p90 <= SPREAD_LIMIT * p50:
+        return None
+    return f"noisy: p90 is {p90 / p50:.2f} times p50 (limit {SPREAD_LIMIT:g}); close other programs"
+
+
+def _drifting(samples: Sequence[float]) -> str | None:
+    quarter = len(samples) // 4
+    if quarter < 5:
+        return None
+    ratio = float(np.median(samples[-quarter:]) / np.median(samples[:quarter]))
+    if ratio <= DRIFT_LIMIT:
+        return None
+    return (
+        f"drifting: the last quarter is {ratio:.2f} times as slow as the first (limit {DRIFT_LIMIT:g}); cool the board"
+    )
+
+
+def _emulated(host: Host) -> str | None:
+    return f"emulated: {host.emulation}; latency says nothing about a real board" if host.emulation else None

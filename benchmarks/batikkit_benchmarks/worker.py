@@ -1,0 +1,205 @@
+"""The process that measures one (file, runtime, threads): `python -m batikkit_benchmarks.worker < job.json`.
+
+It does one thing and ends, so that no measurement inherits memory, caches or threads of another. It answers in JSON
+lines: `{"progress": [done, total]}` now and then, `{"result": {...}}` at last, or `{"refused": "reason"}`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+from array import array
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.errors import BatikkitError
+from batikkit.interpreters import NATIVE_ERRORS, find_runtime, first_line, version
+from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.probe import limit_child, private_stdout
+from batikkit.runtime import LoadedModel, load_verified
+from batikkit.tflite_file import read_tflite
+
+IMAGES_KEPT = 16
+"""Images that take turns in the latency loop: enough to be real, few enough for a small board's memory."""
+
+REPORT_EVERY_NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure.
+
+    Attributes:
+        pack: Parity pack to take images from and to evaluate on; None feeds noise.
+        data: Photographs to evaluate on instead: (file, size) pairs are read from this JSON list.
+        scores: Where the probabilities of the evaluation are written, as `.npy`.
+        cpus: Confine the process to these CPUs.
+    """
+
+    model: str
+    runtime: str
+    threads: int
+    warmup: int
+    min_runs: int
+    min_seconds: float
+    pack: str | None
+    photographs: list[str] | None
+    scores: str
+    cpus: list[int]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Raw times of the measured runs, in milliseconds."""
+
+    latency_ms: list[float]
+    pre_ms: float
+    post_ms: float
+
+
+def main() -> None:
+    """Reads the job, measures, answers."""
+    answers = private_stdout()
+    limit_child()
+    job = Job(**json.loads(sys.stdin.read()))
+    if job.cpus:
+        os.sched_setaffinity(0, job.cpus)
+    try:
+        answer: dict[str, Any] = {"result": run(job, answers)}
+    except BatikkitError as error:
+        answer = {"refused": str(error)}
+    except NATIVE_ERRORS as error:
+        answer = {"refused": f"{job.runtime} refuses {job.model}: {type(error).__name__}: {first_line(error)}"}
+    _send(answers, answer)
+    sys.stderr.flush()
+    os._exit(0)  # native libraries' exit handlers may crash or log; the answer is out
+
+
+def run(job: Job, answers: BinaryIO) -> dict[str, Any]:
+    """Loads, measures latency and memory, then evaluates."""
+    # Verification and the runtime's own start come before the baseline: neither is the model's memory.
+    read_tflite(Path(job.model))
+    find_runtime(job.runtime)
+    images = _images(job)
+    baseline = resident_bytes("VmRSS")
+    reset_peak()
+    model = load_verified(Path(job.model), runtime=job.runtime, threads=job.threads)
+    if images is None:
+        images = np.random.default_rng(0).integers(0, 256, (4, *model.input.shape[1:]), np.uint8)
+    model.write(model.prepare(images[0]))
+    start = time.perf_counter_ns()
+    model.invoke()
+    first_ms = (time.perf_counter_ns() - start) / 1e6
+    timing = measure(model, images, job, answers)
+    peak = resident_bytes("VmHWM")
+    measured = {
+        "runtime_version": version(job.runtime),
+        "init_ms": model.init_ms,
+        "first_ms": first_ms,
+        "baseline_rss_bytes": baseline,
+        "peak_rss_bytes": max(0, peak - baseline),
+        **asdict(timing),
+    }
+    return {**measured, **_evaluate(model, job, answers)}
+
+
+def measure(model: LoadedModel, images: NDArray[np.uint8], job: Job, answers: BinaryIO) -> Timing:
+    """Times `invoke` alone, and the steps before and after it, over images uint8 [K, H, W, 3] in turn."""
+    clock, invoke = time.perf_counter_ns, model.invoke
+    for index in range(job.warmup):
+        model.write(model.prepare(images[index % len(images)]))
+        invoke()
+        model.scores()
+    before, inside, behind = array("q"), array("q"), array("q")
+    gc.collect()
+    gc.disable()
+    start = last = clock()
+    deadline = start + int(job.min_seconds * 1e9)
+    while len(inside) < job.min_runs or clock() < deadline:
+        image = images[len(inside) % len(images)]
+        begun = clock()
+        model.write(model.prepare(image))
+        written = clock()
+        invoke()
+        invoked = clock()
+        model.scores()
+        done = clock()
+        before.append(written - begun)
+        inside.append(invoked - written)
+        behind.append(done - invoked)
+        if done - last > REPORT_EVERY_NS:
+            last = done
+            _send(answers, {"progress": [len(inside), _expected_runs(len(inside), done - start, job)]})
+    gc.enable()
+    return Timing([value / 1e6 for value in inside], _median_ms(before), _median_ms(behind))
+
+
+def _expected_runs(done: int, elapsed_ns: int, job: Job) -> int:
+    return max(job.min_runs, int(done * job.min_seconds * 1e9 / elapsed_ns), done)
+
+
+def _median_ms(times_ns: array[int]) -> float:
+    return float(np.median(times_ns)) / 1e6
+
+
+def _images(job: Job) -> NDArray[np.uint8] | None:
+    """The images of the latency loop, uint8 [K, H, W, 3]; None when there are none."""
+    if job.photographs:
+        return None
+    if job.pack is None:
+        return None
+    return np.stack(list(islice(iter_images(read_parity_pack(Path(job.pack))), IMAGES_KEPT)))
+
+
+def _evaluate(model: LoadedModel, job: Job, answers: BinaryIO) -> dict[str, Any]:
+    """Asks the model about every image and writes float32 [N, C] to `job.scores`."""
+    if job.pack is None:
+        return {}
+    pack = read_parity_pack(Path(job.pack))
+    scores = np.empty(pack.probabilities.shape, np.float32)
+    last = time.monotonic()
+    for index, image in enumerate(iter_images(pack)):
+        scores[index] = model.classify(image)
+        if time.monotonic() - last > 1:
+            last = time.monotonic()
+            _send(answers, {"progress": [index + 1, len(scores)]})
+    np.save(job.scores, scores)
+    return {}
+
+
+def resident_bytes(field: str) -> int:
+    """`VmRSS` (now) or `VmHWM` (peak) of this process; falls back to the peak that getrusage knows."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def reset_peak() -> None:
+    """Makes the kernel forget the peak so far, where it can (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+
+
+def _send(answers: BinaryIO, message: dict[str, Any]) -> None:
+    answers.write(json.dumps(message).encode() + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batikkit.cli import main
+from batikkit.errors import InputError, VerificationError
+from batikkit.runs import write_run
+from batikkit_benchmarks.bench import Settings, plan, run_bench
+from batikkit_benchmarks.host import read_host
+from batikkit_benchmarks.report import read_report
+from batikkit_benchmarks.targets import select
+
+COMMAND = (sys.executable, "-c", "from batikkit.cli import main; main()")
+QUICK = Settings(min_runs=20, min_seconds=0.1, warmup=2)
+
+
+def run_cli(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments])
+    return int(caught.value.code or 0)
+
+
+def test_the_bench_measures_every_file_of_a_folder(shared_export: Path) -> None:
+    selection = select([shared_export], runs_dir=Path("runs"))
+    *_, report = run_bench(selection, QUICK)
+    assert [result.variant for result in report.results] == ["float32", "float16", "int8"]
+    assert report.complete
+    assert not report.failures
+    for result in report.results:
+        assert len(result.latency_ms.samples) >= 20
+        assert 0 < min(result.latency_ms.samples) <= result.latency_ms.p50 <= result.latency_ms.p90
+        assert result.init_ms > 0
+        assert result.peak_rss_bytes > 0
+        assert result.parity is not None
+        assert result.parity.n == 90
+    float32, _, int8 = (result.parity for result in report.results)
+    assert float32 is not None
+    assert int8 is not None
+    assert float32.agreement == 1.0
+    assert float32.max_abs_diff is not None
+    assert float32.max_abs_diff < 1e-3
+    assert int8.max_abs_diff is not None
+    assert int8.max_abs_diff > float32.max_abs_diff
+    assert len(int8.flipped) == round(90 * (1 - (int8.agreement or 0)))
+
+
+def test_a_large_model_costs_more_memory_than_its_file(shared_export: Path) -> None:
+    *_, report = run_bench(select([shared_export / "float32.tflite"], runs_dir=Path("runs")), QUICK)
+    # The tensors alone of a 96 px network are a few hundred kilobytes.
+    assert 200_000 < report.results[0].peak_rss_bytes < 100_000_000
+
+
+def test_the_order_is_shuffled_by_the_seed(shared_export: Path) -> None:
+    selection = select([shared_export], runs_dir=Path("runs"))
+    host = dataclasses.replace(read_host(), usable_cores=4)
+    many = dataclasses.replace(QUICK, threads=(1, 2, 3, 4))
+    orders = [
+        [wanted.name for wanted in plan(selection, dataclasses.replace(many, seed=seed), host)] for seed in (1, 1, 2)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert sorted(orders[0]) == sorted(orders[2])
+    assert len(orders[0]) == 12
+
+
+def test_oversubscription_is_refused(shared_export: Path) -> None:
+    host = dataclasses.replace(read_host(), usable_cores=2)
+    selection = select([shared_export], runs_dir=Path("runs"))
+    with pytest.raises(InputError, match=r"3 threads on 2 usable CPU\(s\)"):
+        plan(selection, dataclasses.replace(QUICK, threads=(1, 3)), host)
+    with pytest.raises(InputError, match=r"2 threads on 1 usable CPU\(s\)"):
+        plan(selection, dataclasses.replace(QUICK, threads=(2,), cpus=(0,)), host)
+
+
+def test_a_run_is_benched_by_default_and_keeps_its_report(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "runs" / "20260101T000000Z-stripes"
+    run.mkdir(parents=True)
+    write_run(run, {"state": "trained"})
+    export.rename(run / "export")
+    answer = tmp_path / "answer.json"
+    code = run_cli("bench", "--runs-dir", str(run.parent), "--json", str(answer), "--min-seconds", "0", "--runs", "10")
+    assert code == 0
+    (kept,) = (run / "bench").glob("*.json")
+    assert read_report(kept) == read_report(answer)
+    assert kept.name.startswith(read_host().name)
+    shown = capsys.readouterr().out
+    assert "int8" in shown
+    assert "90 images of parity.npz" in shown
+
+
+def test_dry_run_verifies_and_measures_nothing(
+    shared_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli("bench", str(shared_export / "int8.tflite"), "--dry-run", "--json", str(tmp_path / "no.json")) == 0
+    shown = capsys.readouterr().out
+    assert "uint8 1x96x96x3, 3 motifs" in shown
+    assert "would measure 1 configuration(s)" in shown
+    assert not (tmp_path / "no.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message", "code"),
+    [
+        (lambda folder: (folder / "int8.tflite").write_bytes(b""), "int8.tflite: the file is empty", 2),
+        (lambda folder: (folder / "labels.txt").write_text("a\nb\n"), "2 labels, float32.tflite answers 3", 2),
+        (lambda folder: (folder / "int8.tflite").write_bytes((folder / "float32.tflite").read_bytes()), "SHA-256", 1),
+        (lambda folder: [file.unlink() for file in folder.glob("*.tflite")], "no .tflite files in", 2),
+        (lambda folder: (folder / "parity.npz").write_bytes(b"PK"), "parity.npz is damaged", 2),
+    ],
+)
+def test_bad_input_is_one_line(
+    export: Path, damage: object, message: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(export)  # type: ignore[operator]
+    assert run_cli("bench", str(export)) == code
+    complaint = capsys.readouterr().err
+    assert message in complaint
+    assert len(complaint.strip().splitlines()) == 1
+
+
+def test_nothing_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli("bench", str(tmp_path / "absent")) == 2
+    assert "no such run, folder or file" in capsys.readouterr().err
+    assert run_cli("bench", "--runs-dir", str(tmp_path)) == 2
+    assert "no runs under" in capsys.readouterr().err
+
+
+def test_a_file_alone_gets_speed_but_no_accuracy(export: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.tflite"
+    (export / "int8.tflite").rename(alone)
+    *_, report = run_bench(select([alone], runs_dir=tmp_path), QUICK)
+    assert report.results[0].variant == "alone"
+    assert report.results[0].parity is None
+    assert report.results[0].pixels == "noise"
+
+
+def test_a_changed_file_is_not_taken_for_its_manifest(export: Path) -> None:
+    (export / "int8.tflite").write_bytes((export / "float16.tflite").read_bytes())
+    with pytest.raises(VerificationError):
+        select([export], runs_dir=Path("runs"))
+
+
+def test_ctrl_c_leaves_finished_results_on_disk(shared_export: Path, tmp_path: Path) -> None:
+    answer = tmp_path / "answer.json"
+    child = subprocess.Popen(
+        [*COMMAND, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "2"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not answer.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    _, complaint = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "1 finished result(s) kept" in complaint
+    assert "Traceback" not in complaint
+    report = read_report(answer)
+    assert len(report.results) == 1
+    assert not report.complete
+
+
+def test_bench_runs_where_heavy_packages_do_not_exist(shared_export: Path, tmp_path: Path) -> None:
+    """A stand-in package of each heavy name that fails to import, ahead of the real one."""
+    for name in ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise ImportError('the light path imported {name}')\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    answer = tmp_path / "answer.json"
+    done = subprocess.run(
+        [*COMMAND, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "0", "--runs", "10"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(answer.read_text())["results"]) == 3
+
+
+def test_a_run_without_an_export_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "runs" / "r"
+    run.mkdir(parents=True)
+    write_run(run, {})
+    assert run_cli("bench", str(run)) == 2
+    assert "run 'batikkit export' first" in capsys.readouterr().err
+
+
+def test_statistics_are_derived_from_the_samples(shared_export: Path) -> None:
+    *_, report = run_bench(select([shared_export / "int8.tflite"], runs_dir=Path("runs")), QUICK)
+    latency = report.results[0].latency_ms
+    assert latency.p50 == float(np.median(latency.samples))
