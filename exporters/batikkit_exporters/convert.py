@@ -1,4 +1,4 @@
-"""A Keras model and a recipe in, the bytes of a `.tflite` file out."""
+"""A frozen graph and a recipe in, the bytes of a `.tflite` file out."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit import frozen_graph
 from batikkit.errors import InputError
-from batikkit.interpreters import quiet_native
-from batikkit.keras_backend import keras, tf
+from batikkit.keras_backend import tf
 from batikkit_exporters.recipes import Recipe
 
 Images = Callable[[], Iterator[NDArray[np.float32]]]
 IO_DTYPES = ("uint8", "int8")
 
 
-def convert(model: Any, recipe: Recipe, *, images: Images | None = None, io: str = "uint8") -> bytes:
-    """Converts with batch size 1.
+def convert(frozen: Any, recipe: Recipe, *, images: Images | None = None, io: str = "uint8") -> bytes:
+    """Converts one variant.
 
     Args:
-        model: Keras model, float32 [N, S, S, 3] 0..255 in, float32 [N, C] out.
+        frozen: `frozen_graph.freeze` of a model, float32 [1, S, S, 3] 0..255 in, float32 [1, C] out.
         recipe: The variant.
         images: Yields float32 [1, S, S, 3] representative images; needed when the recipe is calibrated.
         io: Input dtype of integer variants: `uint8` for phones and boards, `int8` for microcontrollers.
@@ -31,7 +31,7 @@ def convert(model: Any, recipe: Recipe, *, images: Images | None = None, io: str
     """
     if io not in IO_DTYPES:
         raise InputError(f"--io {io!r}: choose {' or '.join(IO_DTYPES)}")
-    converter = tf.lite.TFLiteConverter.from_keras_model(_one_image(model))
+    converter = frozen_graph.converter(frozen)
     if recipe.weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if recipe.weights == "float16":
@@ -44,14 +44,7 @@ def convert(model: Any, recipe: Recipe, *, images: Images | None = None, io: str
     if recipe.activations == "int8":
         converter.inference_input_type = getattr(tf, io)
         converter.inference_output_type = tf.float32 if io == "uint8" else tf.int8
-    with quiet_native():
-        return bytes(converter.convert())
-
-
-def _one_image(model: Any) -> Any:
-    """The model behind an input of exactly one image: phones refuse a free batch axis."""
-    image = keras.Input(batch_shape=(1, *model.input.shape[1:]), name="image")
-    return keras.Model(image, model(image, training=False))
+    return frozen_graph.convert(converter)
 
 
 def _integer_kernels(recipe: Recipe) -> Any:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from batikkit import atomic, runs
 from batikkit.config import read_config
 from batikkit.errors import InputError
+from batikkit.frozen_graph import freeze
 from batikkit.images import load_pixels
 from batikkit.keras_backend import keras, tf
 from batikkit.labels import LABELS_FILE, labels_sha256, read_labels, write_labels
@@ -93,15 +94,16 @@ def export_run(
     report("parity pack: running the Keras model on the test photographs")
     proof = _write_parity(folder / PARITY_FILE, net, rows, labels, root=root, image_size=config.image_size)
     exported = []
+    frozen = freeze(net)
     for recipe in recipes:
-        done = _export_one(net, recipe, folder, run.name, labels, calibration, proof, io)
+        done = _export_one(frozen, recipe, folder, run.name, labels, calibration, proof, io)
         report(_line(done))
         exported.append(done)
     return exported
 
 
 def _export_one(
-    net: Any,
+    frozen: Any,
     recipe: Recipe,
     folder: Path,
     run_id: str,
@@ -111,7 +113,7 @@ def _export_one(
     io: str,
 ) -> Exported:
     started = time.perf_counter()
-    content = convert(net, recipe, images=calibration.images, io=io)
+    content = convert(frozen, recipe, images=calibration.images, io=io)
     path = folder / f"{recipe.name}.tflite"
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(content)

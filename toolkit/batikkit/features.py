@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.console import Advance
+from batikkit.frozen_graph import convert, converter, freeze
 from batikkit.interpreters import quiet_native
-from batikkit.keras_backend import keras, tf
+from batikkit.keras_backend import keras
 
 _BATCH = 4
 """Images per LiteRT call: large enough to amortise the call, small enough that activations stay in cache."""
@@ -34,12 +35,8 @@ class FrozenFeatures:
 
     def __init__(self, model: Any, layers: tuple[str, ...]) -> None:
         self.layers = layers
-        side = model.input.shape[1]
-        image = keras.Input(batch_shape=(_BATCH, side, side, 3), name="image")
         body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
-        outputs = body(image)
-        converted = keras.Model(image, outputs if isinstance(outputs, list) else [outputs])
-        content = _convert(converted)
+        content = convert(converter(freeze(body, batch=_BATCH)))
         self._interpreters = [_interpreter(content) for _ in range(os.cpu_count() or 1)]
         self.shapes: dict[str, tuple[int, ...]] = {
             name: tuple(model.get_layer(name).output.shape[1:]) for name in layers
@@ -108,12 +105,6 @@ def write_features(
 def feature_bytes(shapes: Mapping[str, tuple[int, ...]], *, images: int) -> int:
     """Disk space of float16 features for `images` views [bytes]."""
     return 2 * images * sum(int(np.prod(shape)) for shape in shapes.values())
-
-
-def _convert(model: Any) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    with quiet_native():
-        return bytes(converter.convert())
 
 
 def _interpreter(content: bytes) -> Any:

@@ -280,12 +280,14 @@ class Trainer:
         if not self.config.class_weights:
             return np.ones(len(self.train.labels), np.float32)
         counts = np.bincount(self.train.labels, minlength=self.net.output.shape[1])
-        return (len(self.train.labels) / (np.count_nonzero(counts) * counts[self.train.labels])).astype(np.float32)
+        per_image = counts[self.train.labels]
+        return np.asarray(len(per_image) / (np.count_nonzero(counts) * per_image), np.float32)
 
     def _validate(self, engine: Engine, cut: str | None) -> NDArray[np.float32]:
         source = self.validation.pixels if cut is None else self._features[cut][1]
         starts = range(0, len(source), EVALUATION_BATCH)
-        return np.concatenate([engine.logits(source[s : s + EVALUATION_BATCH].astype(np.float32)) for s in starts])
+        answers = [engine.logits(source[s : s + EVALUATION_BATCH].astype(np.float32)) for s in starts]
+        return np.concatenate(answers)
 
     def _lower_on_plateau(self) -> None:
         progress, config = self.progress, self.config
