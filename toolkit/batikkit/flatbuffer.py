@@ -98,11 +98,15 @@ def _parse_field(word: str) -> Field:
 
 @dataclass(eq=False)
 class Table:
-    """One decoded table. Absent scalars have their default; absent vectors, strings and tables are None."""
+    """One decoded table. Absent scalars have their default; absent vectors, strings and tables are None.
+
+    Attributes:
+        newer: the table holds more than the schema knows, which a copy made from `values` would lose.
+    """
 
     name: str
-    position: int
     values: dict[str, Any] = field(default_factory=dict)
+    newer: bool = False
 
     def __contains__(self, name: str) -> bool:
         return self.values.get(name) is not None
@@ -186,11 +190,11 @@ class _Reader:
         if depth > MAX_DEPTH:
             raise FlatbufferError(f"tables are nested deeper than {MAX_DEPTH}")
         self._tables[key] = None
-        table = Table(name, position, self._fields(position, name, depth))
+        table = self._decode(position, name, depth)
         self._tables[key] = table
         return table
 
-    def _fields(self, position: int, name: str, depth: int) -> dict[str, Any]:
+    def _decode(self, position: int, name: str, depth: int) -> Table:
         fields = self._schema.tables[name]
         self._spend(1 + len(fields))
         vtable = position - int(self._scalar(position, "i32"))
@@ -207,7 +211,9 @@ class _Reader:
             if inner and (inner < 4 or inner >= table_size):
                 raise FlatbufferError(f"{name}.{spec.name} at byte {position} lies outside its table")
             values[spec.name] = self._value(position + inner if inner else 0, spec, values, depth)
-        return values
+        beyond = self._data[vtable + 4 + 2 * len(fields) : vtable + vtable_size]
+        unknown = any(values[spec.name + "_type"] and not values[spec.name] for spec in fields if spec.kind == "union")
+        return Table(name, values, newer=any(beyond) or unknown)
 
     def _value(self, position: int, spec: Field, values: dict[str, Any], depth: int) -> Any:
         if spec.kind == "scalar":

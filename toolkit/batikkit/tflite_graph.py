@@ -293,6 +293,7 @@ def _check_order(graph: Graph) -> None:
             ready = tensor is None or tensor.index in known
             need(ready, f"{operator.label()} reads {tensor.label() if tensor else ''} before it is computed")
         for tensor in operator.outputs:
+            need(not tensor.variable, f"{operator.label()} writes the state {tensor.label()}")
             need(tensor.index not in written, f"{operator.label()} overwrites {tensor.label()}")
             written.add(tensor.index)
             known.add(tensor.index)

@@ -104,6 +104,14 @@ def _weights(operator: Operator, *, axis: int, channels: int) -> None:
         per_channel = count == channels and (weights.axis == axis or count == 1)
         need(count == 1 or per_channel, f"{operator.label()}: {weights.label()} has {count} scales")
         need(len(weights.zero_point) == count, f"{operator.label()}: {weights.label()} has too few zero points")
+        if source.dtype in _INTEGERS:
+            _requantization(operator, source, weights)
+
+
+def _requantization(operator: Operator, source: Tensor, weights: Tensor) -> None:
+    """XNNPACK takes ratios below 256 only, and frees memory twice (LiteRT 2.3) when it has to turn one down."""
+    ratio = source.scale.astype(np.float64) * weights.scale / operator.outputs[0].scale
+    need(bool(np.all(ratio < 256)), f"{operator.label()}: {weights.label()} has a scale far above its output's")
 
 
 def check_convolution(operator: Operator) -> None:

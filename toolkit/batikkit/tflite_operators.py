@@ -17,6 +17,21 @@ from batikkit.tflite_graph import Operator, Tensor, need
 
 _ACTIVATIONS = range(6)
 
+# Least number of inputs of operators without a rule of their own: some kernels read them without counting.
+_LEAST_INPUTS = """
+1 ABS ADD_N ARG_MAX ARG_MIN BITCAST CAST CEIL COMPLEX_ABS COS DENSIFY ELU EXP FAKE_QUANT FLOOR GELU IMAG
+1 L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION LOG LOGICAL_NOT LOG_SOFTMAX MATRIX_DIAG NEG PACK RANK REAL ROUND
+1 RSQRT SHAPE SIGN SIN SQRT SQUARE SQUEEZE UNIQUE UNPACK WHERE ZEROS_LIKE
+2 ATAN2 BATCH_MATMUL BITWISE_XOR BROADCAST_ARGS BROADCAST_TO CUMSUM EMBEDDING_LOOKUP EQUAL EXPAND_DIMS FILL
+2 FLOOR_DIV FLOOR_MOD GATHER GATHER_ND GREATER GREATER_EQUAL LESS LESS_EQUAL LOGICAL_AND LOGICAL_OR MATRIX_SET_DIAG
+2 MAXIMUM MINIMUM NOT_EQUAL POW PRELU REVERSE_SEQUENCE REVERSE_V2 RFFT2D RIGHT_SHIFT SEGMENT_SUM SQUARED_DIFFERENCE
+2 TILE TOPK_V2 TRANSPOSE
+3 BATCH_TO_SPACE_ND CONV_3D DYNAMIC_UPDATE_SLICE HASHTABLE_LOOKUP RANGE SCATTER_ND SELECT SELECT_V2 SLICE
+3 SPACE_TO_BATCH_ND SPLIT_V UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_MIN UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM
+4 ONE_HOT SPARSE_TO_DENSE
+"""
+_LEAST = {name: int(line[0]) for line in _LEAST_INPUTS.split("\n") for name in line[2:].split()}
+
 
 class _Rule(NamedTuple):
     options: str
@@ -36,6 +51,11 @@ def check_operator(operator: Operator) -> None:
     """
     rule = _RULES.get(operator.name)
     if rule is None:
+        least = _LEAST.get(operator.name, 0)
+        given = len(operator.inputs)
+        need(given >= least, f"{operator.label()} has {given} inputs, not {least} or more")
+        need(None not in operator.inputs[:least], f"{operator.label()} lacks a required input")
+        need(not least or bool(operator.outputs), f"{operator.label()} has no output")
         return
     _check_options(operator, rule)
     low, high = rule.inputs
@@ -72,7 +92,7 @@ def _check_scales(operator: Operator, tensor: Tensor) -> None:
 
 _RULES: dict[str, _Rule] = {
     "CONV_2D": _Rule("Conv2DOptions", True, (2, 3), kernels.check_convolution),
-    "DEPTHWISE_CONV_2D": _Rule("DepthwiseConv2DOptions", True, (2, 3), kernels.check_depthwise),
+    "DEPTHWISE_CONV_2D": _Rule("DepthwiseConv2DOptions", True, (3, 3), kernels.check_depthwise),
     "TRANSPOSE_CONV": _Rule("TransposeConvOptions", True, (3, 4), kernels.check_transposed_convolution),
     "FULLY_CONNECTED": _Rule("FullyConnectedOptions", True, (2, 3), kernels.check_dense),
     "SOFTMAX": _Rule("SoftmaxOptions", True, (1, 1), kernels.check_softmax),
