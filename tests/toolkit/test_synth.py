@@ -255,3 +255,9 @@ def test_the_sheet_of_the_documentation_is_drawn_by_a_command(
         assert written.size == small.size
     assert main([]) == 2
     assert "usage" in capsys.readouterr().err
+
+
+def test_the_documentation_says_what_the_code_says() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "motifs.md").read_text(encoding="utf-8")
+    for motif in MOTIFS.values():
+        assert f"| **{motif.name}** | {motif.description} | {motif.geometry} | {motif.source} |" in page
