@@ -5,21 +5,25 @@ from __future__ import annotations
 import dataclasses
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import batikkit
 from batikkit.errors import InputError
 from batikkit.interpreters import RUNTIMES, find_runtime
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
-from batikkit_benchmarks.conditions import Monitor
+from batikkit_benchmarks.conditions import Conditions, Monitor
+from batikkit_benchmarks.doctor import cure, installation
+from batikkit_benchmarks.gates import Budget, check
 from batikkit_benchmarks.host import Host, read_host
 from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.photographs import Photographs, find_photographs
 from batikkit_benchmarks.report import BenchReport, Failure, Latency, Parity, Result, configuration
 from batikkit_benchmarks.targets import Selection, Target
 from batikkit_benchmarks.validity import problems, remarks
@@ -37,6 +41,7 @@ class Settings:
         min_runs: At least this many measured runs, and for at least `min_seconds`.
         seed: Shuffles the order of measurement and seeds the bootstrap.
         cpus: Confine each worker to these CPUs; empty leaves it free.
+        data: Folder of photographs to evaluate on instead of the parity packs.
     """
 
     runtimes: tuple[str, ...] | None = None
@@ -46,6 +51,7 @@ class Settings:
     min_seconds: float = 5.0
     seed: int = 0
     cpus: tuple[int, ...] = ()
+    data: str | None = None
 
     def __post_init__(self) -> None:
         for name, low in (("warmup", 0), ("min_runs", 10), ("min_seconds", 0)):
@@ -98,6 +104,21 @@ def plan(selection: Selection, settings: Settings, host: Host) -> tuple[Configur
     return tuple(configurations)
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What one configuration said about the test images.
+
+    Attributes:
+        scores: float32 [N, C] probabilities; NaN rows where an image could not be read.
+        photographs: The images, when they were not those of the parity pack.
+        images_per_s: Rate of the evaluation, when photographs were decoded.
+    """
+
+    scores: NDArray[np.float32]
+    photographs: Photographs | None
+    images_per_s: float | None
+
+
 Started = Callable[[Configuration, int, int], None]
 Advance = Callable[[int, int], None]
 
@@ -106,6 +127,7 @@ def run_bench(
     selection: Selection,
     settings: Settings,
     *,
+    budget: Budget | None = None,
     host: Host | None = None,
     started: Started = unheard,
     advance: Advance = unheard,
@@ -113,35 +135,54 @@ def run_bench(
     """Measures one configuration after another; yields the report so far after each, the last one complete."""
     host = host or read_host()
     configurations = plan(selection, settings, host)
-    report = BenchReport(
-        created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        batikkit_version=batikkit.__version__,
-        source=selection.source,
-        settings=_plain(settings),
-        host=host,
-        results=(),
-        complete=False,
-    )
+    photographs = {target.path: _photographs(target, settings) for target in selection.targets}
+    measured: list[tuple[Configuration, Result, Answers | None]] = []
+    failures: list[Failure] = []
+    created = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     for number, wanted in enumerate(configurations, start=1):
         started(wanted, number, len(configurations))
         try:
-            result = measure(wanted, settings, host, advance=advance)
-            report = dataclasses.replace(report, results=in_order((*report.results, result), selection))
+            measured.append((wanted, *measure(wanted, settings, host, photographs[wanted.target.path], advance)))
         except WorkerError as error:
-            failure = Failure(
-                wanted.target.variant, str(wanted.target.path), wanted.runtime, wanted.threads, reason=str(error)
-            )
-            report = dataclasses.replace(report, failures=(*report.failures, failure))
-        yield dataclasses.replace(report, complete=number == len(configurations))
+            failures.append(_failure(wanted, str(error)))
+        results = in_order(with_parity(measured, seed=settings.seed), selection)
+        yield BenchReport(
+            created=created,
+            batikkit_version=batikkit.__version__,
+            source=selection.source,
+            settings=_plain(settings),
+            host=host,
+            results=results,
+            failures=tuple(failures),
+            gates=check(results, budget or Budget()),
+            complete=number == len(configurations),
+        )
 
 
-def measure(wanted: Configuration, settings: Settings, host: Host, *, advance: Advance = unheard) -> Result:
-    """Measures one configuration in a process of its own.
+def _photographs(target: Target, settings: Settings) -> Photographs | None:
+    return find_photographs(Path(settings.data), target.labels) if settings.data else None
+
+
+def _failure(wanted: Configuration, reason: str) -> Failure:
+    if "Didn't find op" in reason:
+        reason = f"{reason}; {cure(wanted.runtime, reason, installation())}"
+    return Failure(wanted.target.variant, str(wanted.target.path), wanted.runtime, wanted.threads, reason)
+
+
+def measure(
+    wanted: Configuration,
+    settings: Settings,
+    host: Host,
+    photographs: Photographs | None = None,
+    advance: Advance = unheard,
+) -> tuple[Result, Answers | None]:
+    """Measures one configuration in a process of its own; the result has no parity yet.
 
     Raises:
         WorkerError: the process gave no result.
     """
     target = wanted.target
+    evaluated = photographs is not None or target.pack is not None
     with tempfile.TemporaryDirectory(prefix="batikkit-") as folder:
         job = Job(
             model=str(target.path),
@@ -150,45 +191,69 @@ def measure(wanted: Configuration, settings: Settings, host: Host, *, advance: A
             warmup=settings.warmup,
             min_runs=settings.min_runs,
             min_seconds=settings.min_seconds,
-            pack=str(target.pack.path) if target.pack else None,
-            photographs=None,
+            pack=str(target.pack.path) if target.pack and photographs is None else None,
+            photographs=photographs.files if photographs else None,
+            decoders=host.usable_cores,
             scores=str(Path(folder, "scores.npy")),
             cpus=list(settings.cpus),
         )
         with Monitor() as monitor:
             answer = run_worker(dataclasses.asdict(job), advance=advance)
-        parity = _parity(target, Path(job.scores), seed=settings.seed)
-    conditions = monitor.conditions()
+        scores = np.load(job.scores) if evaluated else None
+    result = _result(wanted, settings, host, answer, monitor.conditions())
+    result = dataclasses.replace(result, pixels=_pixels(target, photographs))
+    return result, None if scores is None else Answers(scores, photographs, answer["images_per_s"])
+
+
+def _result(
+    wanted: Configuration, settings: Settings, host: Host, answer: dict[str, Any], conditions: Conditions
+) -> Result:
     reasons = problems(answer["latency_ms"], conditions, host)
+    measured = ("init_ms", "first_ms", "pre_ms", "post_ms", "peak_rss_bytes", "baseline_rss_bytes", "runtime_version")
     return Result(
-        variant=target.variant,
-        file=str(target.path),
-        sha256=target.model.sha256,
+        variant=wanted.target.variant,
+        file=str(wanted.target.path),
+        sha256=wanted.target.model.sha256,
         runtime=wanted.runtime,
-        runtime_version=answer["runtime_version"],
         threads=wanted.threads,
-        size_bytes=target.model.size_bytes,
-        init_ms=answer["init_ms"],
-        first_ms=answer["first_ms"],
-        latency_ms=Latency(tuple(answer["latency_ms"])),
-        pre_ms=answer["pre_ms"],
-        post_ms=answer["post_ms"],
-        peak_rss_bytes=answer["peak_rss_bytes"],
-        baseline_rss_bytes=answer["baseline_rss_bytes"],
-        pixels="parity.npz" if target.pack else "noise",
-        parity=parity,
+        size_bytes=wanted.target.model.size_bytes,
+        latency_ms=Latency(tuple(round(sample, 4) for sample in answer["latency_ms"])),
+        pixels="noise",
+        parity=None,
         valid=not reasons,
         notes=(*reasons, *remarks(conditions, host)),
         conditions=conditions,
         pinned_cpus=settings.cpus,
+        **{name: answer[name] for name in measured},
     )
 
 
-def _parity(target: Target, scores: Path, *, seed: int) -> Parity | None:
-    if target.pack is None:
-        return None
+def _pixels(target: Target, photographs: Photographs | None) -> str:
+    if photographs is not None:
+        return "photographs"
+    return "parity.npz" if target.pack else "noise"
+
+
+def with_parity(measured: Sequence[tuple[Configuration, Result, Answers | None]], *, seed: int) -> Iterator[Result]:
+    """Adds parity to each result: against Keras on a parity pack, against the float32 file on photographs."""
+    floats = [
+        (c, a) for c, _, a in measured if a is not None and a.photographs is not None and c.target.variant == "float32"
+    ]
+    for wanted, result, answers in measured:
+        if answers is None:
+            yield result
+        elif answers.photographs is None:
+            yield dataclasses.replace(result, parity=_against_keras(wanted.target, answers, seed=seed))
+        else:
+            parity, unread = _on_photographs(wanted.target, answers, floats[0][1] if floats else None, seed=seed)
+            notes = (f"{unread} unreadable photograph(s) left out",) if unread else ()
+            yield dataclasses.replace(result, parity=parity, notes=(*result.notes, *notes))
+
+
+def _against_keras(target: Target, answers: Answers, *, seed: int) -> Parity:
+    assert target.pack is not None
     return judge(
-        np.load(scores),
+        answers.scores,
         target.pack.labels,
         labels=target.labels,
         images=target.pack.names,
@@ -199,7 +264,30 @@ def _parity(target: Target, scores: Path, *, seed: int) -> Parity | None:
     )
 
 
-def in_order(results: Sequence[Result], selection: Selection) -> tuple[Result, ...]:
+def _on_photographs(
+    target: Target, answers: Answers, reference: Answers | None, *, seed: int
+) -> tuple[Parity | None, int]:
+    photographs = answers.photographs
+    assert photographs is not None
+    readable = ~np.isnan(answers.scores[:, 0])
+    if not readable.any():
+        return None, len(readable)
+    comparable = reference is not None and reference.scores.shape == answers.scores.shape
+    parity = judge(
+        answers.scores[readable],
+        photographs.truth[readable],
+        labels=target.labels,
+        images=[name for name, kept in zip(photographs.names, readable, strict=True) if kept],
+        source=str(photographs.root),
+        reference=reference.scores[readable] if reference is not None and comparable else None,
+        reference_name="float32" if comparable else None,
+        seed=seed,
+        images_per_s=answers.images_per_s,
+    )
+    return parity, int((~readable).sum())
+
+
+def in_order(results: Iterable[Result], selection: Selection) -> tuple[Result, ...]:
     """Results in the order of the files, whatever the order they were measured in."""
     files = [str(target.path) for target in selection.targets]
     return tuple(sorted(results, key=lambda r: (files.index(r.file), RUNTIMES.index(r.runtime), r.threads)))

@@ -6,10 +6,12 @@ import os
 import platform
 import re
 import struct
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+from batikkit.errors import InputError
 
 ROOT = Path("/")
 
@@ -162,12 +164,39 @@ def usable_cores(root: Path, *, cores: int) -> int:
     quota = (text(root / "sys/fs/cgroup/cpu.max") or "max").split()
     if len(quota) == 2 and quota[0].isdigit() and int(quota[1]) > 0:
         usable = min(usable, max(1, int(quota[0]) // int(quota[1])))
+    legacy, period = (number(root / f"sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
+    if legacy and period and legacy > 0:
+        usable = min(usable, max(1, legacy // period))
     return max(1, usable)
 
 
 def _cpu_folders(root: Path) -> list[Path]:
     folders = (root / "sys/devices/system/cpu").glob("cpu[0-9]*")
     return sorted(folders, key=lambda folder: int(folder.name[3:]))
+
+
+def fastest_cpus(count: int, root: Path = ROOT) -> tuple[int, ...]:
+    """The `count` usable CPUs with the highest frequency; of equals the last, as interrupts gather on the first."""
+    usable = sorted(os.sched_getaffinity(0))
+    ranked = sorted(usable, key=lambda cpu: (_max_frequency_khz(root, cpu), cpu))
+    return tuple(sorted(ranked[-count:]))
+
+
+def check_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
+    """The CPUs themselves.
+
+    Raises:
+        InputError: one of them is not usable.
+    """
+    usable = os.sched_getaffinity(0)
+    for cpu in cpus:
+        if cpu not in usable:
+            raise InputError(f"no usable CPU {cpu}: this process may use {', '.join(map(str, sorted(usable)))}")
+    return tuple(cpus)
+
+
+def _max_frequency_khz(root: Path, cpu: int) -> int:
+    return number(root / f"sys/devices/system/cpu/cpu{cpu}/cpufreq/cpuinfo_max_freq") or 0
 
 
 def governors(root: Path) -> tuple[str, ...]:
@@ -238,8 +267,3 @@ def virtual_machine(root: Path) -> str | None:
         return text(root / "sys/class/dmi/id/sys_vendor") or "unnamed hypervisor"
     tree = text(root / "proc/device-tree/hypervisor/compatible")
     return tree.split("\0")[0] if tree else None
-
-
-def python_tag() -> str:
-    """`3.11`, for messages about wheels."""
-    return f"{sys.version_info.major}.{sys.version_info.minor}"

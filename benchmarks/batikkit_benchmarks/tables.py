@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batikkit_benchmarks.report import BenchReport, Parity, Result
+from batikkit_benchmarks.report import BenchReport, Gate, Parity, Result
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -92,15 +92,22 @@ def footnotes(report: BenchReport) -> list[str]:
         f"(!) {result.name}: latency not valid: {result.notes[0]}" for result in report.results if not result.valid
     ]
     lines += [f"failed: {failure.variant} under {failure.runtime}: {failure.reason}" for failure in report.failures]
-    for gate in report.gates:
-        value = "not measured" if gate.value is None else f"{gate.value:g}"
-        verdict = "pass" if gate.passed else "FAIL"
-        lines.append(f"gate {verdict}: {gate.configuration}: {gate.name} {value} (limit {gate.limit:g})")
+    failed = [gate for gate in report.gates if not gate.passed]
+    if report.gates:
+        lines.append(f"gates: {len(report.gates) - len(failed)} of {len(report.gates)} passed")
+    lines += [f"gate FAILED: {gate.configuration}: {gate_text(gate)}" for gate in failed]
     return lines
+
+
+def gate_text(gate: Gate) -> str:
+    """`max_p90_ms 41.2 (limit 33)`."""
+    value = "not measured" if gate.value is None else f"{gate.value:.4g}"
+    return f"{gate.name} {value} (limit {gate.limit:g})"
 
 
 def renderables(report: BenchReport) -> list[RenderableType]:
     """Everything a person should see, in order."""
     from rich.text import Text
 
-    return [report_table(report), *(Text(line) for line in footnotes(report))]
+    table = [report_table(report)] if report.results else []
+    return [*table, *(Text(line) for line in footnotes(report))]

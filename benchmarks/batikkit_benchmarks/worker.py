@@ -26,6 +26,7 @@ from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.probe import limit_child, private_stdout
 from batikkit.runtime import LoadedModel, load_verified
 from batikkit.tflite_file import read_tflite
+from batikkit_benchmarks.photographs import decoded_ahead
 
 IMAGES_KEPT = 16
 """Images that take turns in the latency loop: enough to be real, few enough for a small board's memory."""
@@ -39,7 +40,8 @@ class Job:
 
     Attributes:
         pack: Parity pack to take images from and to evaluate on; None feeds noise.
-        data: Photographs to evaluate on instead: (file, size) pairs are read from this JSON list.
+        photographs: Files to evaluate on instead of the pack.
+        decoders: Threads that decode them ahead of the network.
         scores: Where the probabilities of the evaluation are written, as `.npy`.
         cpus: Confine the process to these CPUs.
     """
@@ -52,6 +54,7 @@ class Job:
     min_seconds: float
     pack: str | None
     photographs: list[str] | None
+    decoders: int
     scores: str
     cpus: list[int]
 
@@ -86,9 +89,9 @@ def main() -> None:
 def run(job: Job, answers: BinaryIO) -> dict[str, Any]:
     """Loads, measures latency and memory, then evaluates."""
     # Verification and the runtime's own start come before the baseline: neither is the model's memory.
-    read_tflite(Path(job.model))
+    model_file = read_tflite(Path(job.model))
     find_runtime(job.runtime)
-    images = _images(job)
+    images = _images(job, side=int(model_file.inputs[0].shape[1]))
     baseline = resident_bytes("VmRSS")
     reset_peak()
     model = load_verified(Path(job.model), runtime=job.runtime, threads=job.threads)
@@ -150,29 +153,43 @@ def _median_ms(times_ns: array[int]) -> float:
     return float(np.median(times_ns)) / 1e6
 
 
-def _images(job: Job) -> NDArray[np.uint8] | None:
-    """The images of the latency loop, uint8 [K, H, W, 3]; None when there are none."""
+def _images(job: Job, *, side: int) -> NDArray[np.uint8] | None:
+    """The images of the latency loop, uint8 [K, side, side, 3]; None when there are none."""
     if job.photographs:
-        return None
+        decoded = decoded_ahead(job.photographs[: 2 * IMAGES_KEPT], image_size=side, prepare=lambda p: p, decoders=1)
+        readable = list(islice((pixels for pixels in decoded if pixels is not None), IMAGES_KEPT))
+        return np.stack(readable) if readable else None
     if job.pack is None:
         return None
     return np.stack(list(islice(iter_images(read_parity_pack(Path(job.pack))), IMAGES_KEPT)))
 
 
 def _evaluate(model: LoadedModel, job: Job, answers: BinaryIO) -> dict[str, Any]:
-    """Asks the model about every image and writes float32 [N, C] to `job.scores`."""
-    if job.pack is None:
-        return {}
-    pack = read_parity_pack(Path(job.pack))
-    scores = np.empty(pack.probabilities.shape, np.float32)
+    """Asks the model about every image and writes float32 [N, C] to `job.scores`; unreadable images get NaN."""
+    if job.photographs:
+        count, start = len(job.photographs), time.perf_counter()
+        values = decoded_ahead(
+            job.photographs, image_size=model.input.shape[1], prepare=model.prepare, decoders=job.decoders
+        )
+    elif job.pack:
+        pack = read_parity_pack(Path(job.pack))
+        count, start = len(pack.labels), time.perf_counter()
+        values = map(model.prepare, iter_images(pack))
+    else:
+        return {"images_per_s": None}
+    scores = np.full((count, model.output.shape[-1]), np.nan, np.float32)
     last = time.monotonic()
-    for index, image in enumerate(iter_images(pack)):
-        scores[index] = model.classify(image)
+    for index, value in enumerate(values):
+        if value is not None:
+            model.write(value)
+            model.invoke()
+            scores[index] = model.scores()
         if time.monotonic() - last > 1:
             last = time.monotonic()
-            _send(answers, {"progress": [index + 1, len(scores)]})
+            _send(answers, {"progress": [index + 1, count]})
+    elapsed = time.perf_counter() - start
     np.save(job.scores, scores)
-    return {}
+    return {"images_per_s": count / elapsed if job.photographs else None}
 
 
 def resident_bytes(field: str) -> int:

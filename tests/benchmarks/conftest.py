@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # for boards and sample_report
+
 LEGACY_PYTHON = Path(os.environ.get("BATIKKIT_LEGACY_PYTHON", Path(__file__).parents[2] / ".venv-legacy/bin/python"))
 
 

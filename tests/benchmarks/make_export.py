@@ -1,7 +1,7 @@
 """Builds a small but real export folder: run as `python make_export.py FOLDER`, needs TensorFlow.
 
 MobileNetV2 (alpha 0.35, 96 px) with seeded random backbone weights and a head fitted in closed form to striped
-pictures: no training, so it is quick, yet it classifies, and its int8 version differs from the float one as real models do.
+pictures: no training, so it is quick; yet it classifies, and its int8 version differs from the float one as usual.
 """
 
 from __future__ import annotations

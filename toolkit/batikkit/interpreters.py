@@ -11,12 +11,11 @@ import importlib
 import importlib.util
 import os
 import sys
-import tempfile
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -105,9 +104,7 @@ def _try(name: str) -> str | None:
     module = PACKAGES[name][0]
     if importlib.util.find_spec(module) is None:
         return "not installed"
-    with tempfile.TemporaryDirectory(prefix="batikkit-") as folder:
-        path = Path(folder, "probe.tflite")
-        path.write_bytes(probe_model())
+    with resources.as_file(resources.files("batikkit") / "probe.tflite") as path:
         try:
             engine = construct(name, path, threads=1)
             engine.write(np.array([[[[1, 2, 3]]]], np.float32))
@@ -121,8 +118,6 @@ def _try(name: str) -> str | None:
 
 def probe_model() -> bytes:
     """The built-in model: one SOFTMAX over float32 [1, 1, 1, 3]."""
-    from importlib import resources
-
     return (resources.files("batikkit") / "probe.tflite").read_bytes()
 
 

@@ -15,7 +15,10 @@ import typer
 
 from batikkit import __version__
 from batikkit.cli.bench import bench
+from batikkit.cli.doctor import doctor
 from batikkit.cli.export import export
+from batikkit.cli.predict import predict
+from batikkit.cli.quickstart import quickstart
 from batikkit.cli.train import train
 from batikkit.errors import BatikkitError
 
@@ -43,9 +46,12 @@ def _root(
     """Batik motif classification on the device: train, export to TFLite, prove it, bench it."""
 
 
+app.command()(quickstart)
 app.command()(train)
 app.command()(export)
+app.command()(predict)
 app.command()(bench)
+app.command()(doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

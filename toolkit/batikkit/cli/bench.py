@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,11 @@ from batikkit.cli.options import JsonFile, RunsDir, Seed
 
 if TYPE_CHECKING:
     from batikkit_benchmarks.bench import Settings
+    from batikkit_benchmarks.gates import Budget
     from batikkit_benchmarks.report import BenchReport
     from batikkit_benchmarks.targets import Selection
+
+GATES = "Gates (exit code 1 when one fails)"
 
 
 def bench(
@@ -29,9 +33,29 @@ def bench(
     runs: Annotated[int, typer.Option(help="Measure at least this many runs of each.")] = 100,
     warmup: Annotated[int, typer.Option(help="Runs before the measured ones.")] = 10,
     official: Annotated[bool, typer.Option("--official", help="1024 runs and 60 s of each, as MLPerf does.")] = False,
+    pin: Annotated[str | None, typer.Option(metavar="CPUS", help="Confine to CPUs such as 2,3, or 'auto'.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Evaluate on these photographs, not on the parity pack.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Verify, load and run each file once; measure nothing.")
     ] = False,
+    max_p90_ms: Annotated[float | None, typer.Option(help="90th percentile of latency.", rich_help_panel=GATES)] = None,
+    max_size_mb: Annotated[float | None, typer.Option(help="File size, 10^6 bytes.", rich_help_panel=GATES)] = None,
+    max_rss_mb: Annotated[float | None, typer.Option(help="Peak memory, 10^6 bytes.", rich_help_panel=GATES)] = None,
+    max_drop: Annotated[float | None, typer.Option(help="Accuracy lost, points.", rich_help_panel=GATES)] = None,
+    min_agreement: Annotated[float | None, typer.Option(help="Fraction, 0 to 1.", rich_help_panel=GATES)] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Limits from a .toml file, or: default, low-end-phone, pi-zero-2, pi-3, pi-4, pi-5.",
+            rich_help_panel=GATES,
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Write the gates as JUnit XML.", rich_help_panel=GATES)
+    ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
     runs_dir: RunsDir = Path("runs"),
@@ -41,44 +65,82 @@ def bench(
     Example: batikkit bench export/ --json pi5.json
     """
     from batikkit_benchmarks.bench import OFFICIAL_RUNS, OFFICIAL_SECONDS, Settings
+    from batikkit_benchmarks.gates import Limits
     from batikkit_benchmarks.host import read_host
     from batikkit_benchmarks.targets import select
 
-    host = read_host()
+    usable_cores = read_host().usable_cores
+    counts = _threads(threads, usable_cores)
+    limits = Limits(max_p90_ms, max_size_mb, max_rss_mb, max_drop, min_agreement=min_agreement)
+    gates = _budget(budget, limits)
     settings = Settings(
         runtimes=_runtimes(runtime),
-        threads=_threads(threads, host.usable_cores),
+        threads=counts,
         warmup=warmup,
-        seed=seed,
         min_runs=OFFICIAL_RUNS if official else runs,
         min_seconds=OFFICIAL_SECONDS if official else min_seconds,
+        seed=seed,
+        cpus=_cpus(pin, max(counts)),
+        data=str(data) if data else None,
     )
     selection = select(places or [], runs_dir=runs_dir)
     if dry_run:
         _rehearse(selection, settings)
     else:
-        _measure(selection, settings, json_file)
+        _measure(selection, settings, gates, json_file, junit)
 
 
-def _runtimes(named: list[str] | None) -> tuple[str, ...] | None:
-    from batikkit.interpreters import RUNTIMES, find_runtime, try_runtime
+def _runtimes(named: Sequence[str] | None) -> tuple[str, ...] | None:
+    from batikkit.console import note
+    from batikkit.errors import InputError
+    from batikkit.interpreters import RUNTIMES, find_runtime
 
     if not named:
         return None
-    if named == ["all"]:
-        return tuple(name for name in RUNTIMES if try_runtime(name) is None)
-    return tuple(find_runtime(name) for name in named)
+    if "all" not in named:
+        return tuple(dict.fromkeys(find_runtime(name) for name in named))
+    from batikkit_benchmarks.doctor import examine
+
+    found = examine()
+    for diagnosis in found:
+        if diagnosis.problem is not None:
+            note(f"without {diagnosis.runtime}: {diagnosis.problem}; {diagnosis.cure}")
+    working = tuple(diagnosis.runtime for diagnosis in found if diagnosis.problem is None)
+    if not working:
+        raise InputError(f"none of {', '.join(RUNTIMES)} works here: see 'batikkit doctor'")
+    return working
 
 
 def _threads(wanted: str, usable_cores: int) -> tuple[int, ...]:
-    from batikkit.errors import InputError
-
     if wanted == "sweep":
         return tuple(sorted({count for count in (1, 2, 4, 8, usable_cores) if count <= usable_cores}))
+    return _numbers(wanted, "--threads", "sweep")
+
+
+def _cpus(wanted: str | None, threads: int) -> tuple[int, ...]:
+    from batikkit_benchmarks.host import check_cpus, fastest_cpus
+
+    if wanted is None:
+        return ()
+    return fastest_cpus(threads) if wanted == "auto" else check_cpus(_numbers(wanted, "--pin", "auto"))
+
+
+def _numbers(wanted: str, option: str, word: str) -> tuple[int, ...]:
+    from batikkit.errors import InputError
+
     try:
-        return tuple(int(count) for count in wanted.split(","))
+        return tuple(dict.fromkeys(int(count) for count in wanted.split(",")))
     except ValueError:
-        raise InputError(f"--threads {wanted!r}: write numbers such as 1,2,4, or sweep") from None
+        raise InputError(f"{option} {wanted!r}: write numbers such as 1,2, or {word}") from None
+
+
+def _budget(name: str | None, limits: object) -> Budget:
+    from batikkit_benchmarks.gates import Budget, Limits, merge, read_budget
+
+    assert isinstance(limits, Limits)
+    found = read_budget(name) if name else Budget()
+    variants = {variant: merge(own, limits) for variant, own in found.variants.items()}
+    return Budget(merge(found.everywhere, limits), variants)
 
 
 def _rehearse(selection: Selection, settings: Settings) -> None:
@@ -105,39 +167,50 @@ def _rehearse(selection: Selection, settings: Settings) -> None:
     )
 
 
-def _measure(selection: Selection, settings: Settings, json_file: Path | None) -> None:
-    from rich.console import Console
-
+def _measure(
+    selection: Selection, settings: Settings, budget: Budget, json_file: Path | None, junit: Path | None
+) -> None:
     from batikkit.console import note, progress
     from batikkit_benchmarks.bench import Configuration, run_bench
+    from batikkit_benchmarks.junit import write_junit
     from batikkit_benchmarks.report import write_report
-    from batikkit_benchmarks.tables import renderables
 
     report: BenchReport | None = None
     files: list[Path] = []
+
+    def started(wanted: Configuration, number: int, total: int) -> None:
+        note(f"[{number}/{total}] {wanted.name}")
+
     try:
         with progress("bench") as advance:
-
-            def started(wanted: Configuration, number: int, total: int) -> None:
-                note(f"[{number}/{total}] {wanted.name}")
-
-            for report in run_bench(selection, settings, started=started, advance=advance):
+            for report in run_bench(selection, settings, budget=budget, started=started, advance=advance):
                 files = files or _report_files(selection, report, json_file)
                 for file in files:
                     write_report(file, report)
+                if junit:
+                    write_junit(junit, report)
     except KeyboardInterrupt:
         done = len(report.results) if report else 0
         note(f"stopped: {done} finished result(s) kept{' in ' + str(files[0]) if files else ''}")
         raise typer.Exit(130) from None
-    if report is None:
-        return
-    console = Console(width=None if Console().is_terminal else 150)
-    for part in renderables(report):
-        console.print(part)
-    for file in files:
+    assert report is not None
+    _show(report)
+    for file in [*files, *([junit] if junit else [])]:
         note(f"written: {file}")
     if report.failures or not all(gate.passed for gate in report.gates):
         raise typer.Exit(1)
+
+
+def _show(report: BenchReport) -> None:
+    from rich.console import Console
+
+    from batikkit_benchmarks.tables import renderables
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 150
+    for part in renderables(report):
+        console.print(part)
 
 
 def _report_files(selection: Selection, report: BenchReport, json_file: Path | None) -> list[Path]:

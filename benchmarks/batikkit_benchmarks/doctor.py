@@ -1,0 +1,139 @@
+"""Which runtimes work on this machine, found out in child processes, and the one-line cure for each that does not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from batikkit.errors import InputError
+from batikkit.interpreters import RUNTIMES, version
+from batikkit.probe import START_LIMIT_S, Prober, describe_exit
+
+_TRY = "import json, sys; from batikkit.interpreters import try_runtime; print(json.dumps(try_runtime(sys.argv[1])))"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What decides which runtime can be installed here."""
+
+    python: tuple[int, int]
+    numpy_major: int
+    machine: str
+    bits: int
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One runtime: `problem` is None when it answered the built-in model; `cure` says what to type."""
+
+    runtime: str
+    version: str | None
+    problem: str | None
+    cure: str | None
+
+
+def installation() -> Installation:
+    """The Python that runs this."""
+    numpy_major = int(importlib.metadata.version("numpy").split(".")[0])
+    return Installation(sys.version_info[:2], numpy_major, platform.machine(), struct.calcsize("P") * 8)
+
+
+def examine(
+    runtimes: Sequence[str] = RUNTIMES, *, environment: Mapping[str, str] | None = None
+) -> tuple[Diagnosis, ...]:
+    """Tries every runtime on the built-in model, each in a process of its own."""
+    here = installation()
+    found = []
+    for runtime in runtimes:
+        problem = try_in_child(runtime, environment=environment)
+        installed = None if problem == "not installed" else version(runtime)
+        found.append(Diagnosis(runtime, installed, problem, problem and cure(runtime, problem, here)))
+    return tuple(found)
+
+
+def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
+    """Tries one `.tflite` file under each runtime.
+
+    Raises:
+        InputError: the file itself is damaged.
+    """
+    from batikkit.tflite_file import read_tflite
+
+    read_tflite(path)
+    found = []
+    for runtime in runtimes:
+        with Prober(runtime=runtime) as prober:
+            try:
+                prober.check(path)
+                found.append(Diagnosis(runtime, version(runtime), None, None))
+            except InputError as error:
+                problem = str(error)
+                found.append(Diagnosis(runtime, version(runtime), problem, cure(runtime, problem, installation())))
+    return tuple(found)
+
+
+def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) -> str | None:
+    """As `batikkit.interpreters.try_runtime`, but survives a crash and a hang."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _TRY, runtime],
+            capture_output=True,
+            text=True,
+            timeout=START_LIMIT_S,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"hangs: no answer within {START_LIMIT_S:g} s"
+    if done.returncode != 0:
+        return f"crashes ({describe_exit(done.returncode)})"
+    answer: str | None = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def cure(runtime: str, problem: str, here: Installation) -> str:
+    """The one line that helps against `problem` of `runtime` on this installation."""
+    arm32 = here.bits == 32 or here.machine in ("armv6l", "armv7l")
+    if "SIGILL" in problem:
+        return "this CPU lacks instructions the build needs: use another runtime, or a Raspberry Pi 2 or newer"
+    if "GLIBC" in problem:
+        return "the system is too old for this wheel: upgrade to Raspberry Pi OS bookworm (Debian 12) or newer"
+    if "Didn't find op" in problem or "builtin opcode" in problem:
+        return "the file needs a newer runtime: export it as float32, float16 or int8, or pip install -U ai-edge-litert"
+    if (
+        "_ARRAY_API" in problem
+        or "numpy.core.multiarray" in problem
+        or (runtime == "tflite-runtime" and here.numpy_major >= 2 and problem != "not installed")
+    ):
+        return "tflite-runtime was built for NumPy 1: pip install 'numpy<2'"
+    if problem != "not installed":
+        return f"the installation is broken: pip install --force-reinstall {_PACKAGE[runtime]}"
+    if runtime == "tflite-runtime":
+        return _install_legacy(here)
+    if runtime == "tensorflow":
+        return "only needed for training: pip install 'batikkit[train]'"
+    if arm32:
+        return f"no wheels for 32-bit ARM: install 64-bit Raspberry Pi OS, or {_install_legacy(here)}"
+    return "pip install 'batikkit[pi]'"
+
+
+_PACKAGE = {
+    "ai-edge-litert": "ai-edge-litert",
+    "litert-compiled": "ai-edge-litert",
+    "tflite-runtime": "tflite-runtime==2.14.0 'numpy<2'",
+    "tensorflow": "tensorflow",
+}
+
+
+def _install_legacy(here: Installation) -> str:
+    if here.python >= (3, 12):
+        found = ".".join(map(str, here.python))
+        return f"use Python 3.11 with 'batikkit[pi-legacy]': tflite-runtime has no wheels for Python {found}"
+    return "pip install 'batikkit[pi-legacy]'"

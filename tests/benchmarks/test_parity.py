@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from batikkit.errors import InputError
+from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit_benchmarks.bench import Settings, run_bench
+from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.photographs import decoded_ahead, find_photographs
+from batikkit_benchmarks.targets import select
+
+LABELS = ("kawung", "parang")
+
+
+def test_the_comparison_counts_pairwise() -> None:
+    truth = np.array([0, 0, 1, 1])
+    reference = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], np.float32)
+    scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.45, 0.55]], np.float32)
+    found = judge(
+        scores, truth, labels=LABELS, images=list("abcd"), source="s", reference=reference, reference_name="keras"
+    )
+    assert (found.n, found.top1, found.reference_top1, found.drop_pp) == (4, 0.75, 0.75, 0.0)
+    assert found.agreement == 0.5
+    assert found.max_abs_diff == pytest.approx(0.4)
+    assert found.mcnemar_p == 1.0
+    assert [(flip.image, flip.truth, flip.reference, flip.answer) for flip in found.flipped] == [
+        ("b", "kawung", "kawung", "parang"),
+        ("d", "parang", "kawung", "parang"),
+    ]
+    assert found.per_motif["kawung"].drop_pp == 50.0
+    assert found.per_motif["parang"].drop_pp == -50.0
+    assert found.drop_ci95_pp is not None
+    assert found.drop_ci95_pp[0] < 0 < found.drop_ci95_pp[1]
+
+
+def test_without_a_reference_only_accuracy_is_told() -> None:
+    scores = np.array([[0.9, 0.1], [0.4, 0.6]], np.float32)
+    found = judge(scores, np.array([0, 0]), labels=LABELS, images=["a", "b"], source="s")
+    assert (found.top1, found.drop_pp, found.agreement, found.flipped) == (0.5, None, None, ())
+    assert list(found.per_motif) == ["kawung"]
+
+
+@pytest.fixture
+def photographs(shared_export: Path, tmp_path: Path) -> Path:
+    """The parity pack's images as PNG files, one of them unreadable."""
+    root = tmp_path / "photographs"
+    pack = read_parity_pack(shared_export / "parity.npz")
+    for name, pixels in zip(pack.names, iter_images(pack), strict=True):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(root / name)
+    (root / "across" / "broken.png").write_bytes(b"not a picture")
+    return root
+
+
+def test_photographs_give_the_same_accuracy_as_the_pack_made_of_them(shared_export: Path, photographs: Path) -> None:
+    files = [shared_export / "float32.tflite", shared_export / "int8.tflite"]
+    quick = Settings(min_runs=20, min_seconds=0.1)
+    *_, packed = run_bench(select(files, runs_dir=Path("runs")), quick)
+    on_data = Settings(min_runs=20, min_seconds=0.1, data=str(photographs))
+    *_, decoded = run_bench(select(files, runs_dir=Path("runs")), on_data)
+    for before, after in zip(packed.results, decoded.results, strict=True):
+        assert before.parity is not None
+        assert after.parity is not None
+        assert (after.parity.n, after.parity.top1) == (before.parity.n, before.parity.top1)
+        assert after.pixels == "photographs"
+        assert "1 unreadable photograph(s) left out" in after.notes
+        assert after.parity.images_per_s
+    int8 = decoded.results[1].parity
+    assert int8 is not None
+    assert int8.reference == "float32"
+    assert int8.drop_pp == pytest.approx(packed.results[1].parity.drop_pp)  # type: ignore[union-attr]
+
+
+def test_decoding_keeps_the_order_and_skips_nothing(photographs: Path) -> None:
+    found = find_photographs(photographs, ("across", "diagonal", "upright"))
+    values = list(decoded_ahead(found.files, image_size=96, prepare=lambda pixels: pixels, decoders=3))
+    assert len(values) == len(found.names) == 91
+    assert [i for i, value in enumerate(values) if value is None] == [found.names.index("across/broken.png")]
+    expected = np.asarray(Image.open(photographs / found.names[40]))
+    np.testing.assert_array_equal(values[40], expected)
+
+
+def test_unknown_motif_folders_are_refused(photographs: Path) -> None:
+    with pytest.raises(InputError, match="folder 'diagonal', which is no motif of this model"):
+        find_photographs(photographs, ("across", "upright"))
+    with pytest.raises(InputError, match="no images in subfolders"):
+        find_photographs(photographs / "across", ("across",))
