@@ -60,6 +60,10 @@ def build_model(config: TrainConfig, *, classes: int, weights: str | Path = "non
 
 def _load_backbone(backbone: Any, weights: str | Path, alpha: float) -> None:
     if str(weights) == "none":
+        for layer in backbone.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                # Keras' 0.999 takes thousands of steps to forget the initial statistics; small sets have hundreds.
+                layer.momentum = 0.9
         return
     path = _download(alpha) if str(weights) == "imagenet" else Path(weights)
     if not path.is_file():

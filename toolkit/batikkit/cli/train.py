@@ -11,6 +11,7 @@ from batikkit.cli.options import RunsDir
 from batikkit.errors import InputError
 
 if TYPE_CHECKING:
+    from batikkit.config import TrainConfig
     from batikkit.prepared import PreparedData
 
 Data = Annotated[
@@ -60,7 +61,7 @@ def train(
     else:
         assert data is not None
         config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
-        prepared = _prepare(data, config.ratios, config.seed, strict, group_by, split_file)
+        prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
         from batikkit.train import train_run
 
         name = Path(preset).stem
@@ -75,15 +76,27 @@ def train(
     typer.echo("next: batikkit export")
 
 
-def _prepare(
-    data: Path, ratios: tuple[float, ...], seed: int, strict: bool, group_by: str | None, split_file: Path | None
+def prepare(
+    data: Path,
+    config: TrainConfig,
+    *,
+    strict: bool = False,
+    group_by: str | None = None,
+    split_file: Path | None = None,
 ) -> PreparedData:
+    """Scans, groups and splits a folder, telling the user of everything odd in it."""
     from batikkit.console import note, progress
     from batikkit.prepared import load_dataset
 
     with progress("check images") as advance:
         prepared = load_dataset(
-            data, strict=strict, group_by=group_by, split_file=split_file, ratios=ratios, seed=seed, advance=advance
+            data,
+            strict=strict,
+            group_by=group_by,
+            split_file=split_file,
+            ratios=config.ratios,
+            seed=config.seed,
+            advance=advance,
         )
     for line in prepared.notes:
         note(f"batikkit: {line}")

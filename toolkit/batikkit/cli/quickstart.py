@@ -1,0 +1,55 @@
+"""`batikkit quickstart`: the whole way on drawn motifs, to see that everything works and what comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batikkit.cli.options import Seed
+
+PER_CLASS = 120
+VARIANTS = ("float16", "int8")
+
+
+def quickstart(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where everything goes; a new or empty folder.")] = Path(
+        "quickstart"
+    ),
+    per_class: Annotated[int, typer.Option(help="Images to draw per motif.")] = PER_CLASS,
+    seed: Seed = 0,
+) -> None:
+    """Draw a synthetic batik set, train a small model from scratch, export float16 and int8, and bench them.
+
+    Example: batikkit quickstart --out first-try
+    """
+    from batikkit.cli.bench import bench
+    from batikkit.cli.train import prepare
+    from batikkit.config import load_config
+    from batikkit.console import note, progress
+    from batikkit.evaluation import sentence
+    from batikkit.synth import MOTIFS, write_synthetic_set
+
+    config = load_config("quickstart", seed=seed)
+    pictures = out / "synthetic"
+    with progress("draw motifs") as advance:
+        write_synthetic_set(
+            pictures, motifs=list(MOTIFS), per_class=per_class, size=config.image_size, seed=seed, progress=advance
+        )
+    prepared = prepare(pictures, config)
+    from batikkit.train import train_run
+    from batikkit_exporters.export import export_run
+
+    trained = train_run(prepared, config, runs_dir=out / "runs", name="quickstart", weights="none", bar=progress)
+    note(f"synthetic test images: {sentence(trained.evaluation)}")
+    exported = export_run(trained.run, variants=VARIANTS, report=note)
+    bench([trained.run], min_seconds=1.0)
+    typer.echo("")
+    typer.echo(f"images     {pictures}")
+    typer.echo(f"run        {trained.run}")
+    typer.echo(f"plots      {trained.run / 'plots'}")
+    for done in exported:
+        typer.echo(f"{done.manifest.variant:<10} {done.path}")
+    image = next(pictures.glob("kawung/*.png"))
+    typer.echo(f"try it:    batikkit predict {exported[-1].path} {image}")
