@@ -78,7 +78,8 @@ def _window(operator: Operator, image: Shape, kernel: Shape, dilation: Shape = (
     for length, taps, step, gap in zip(image, kernel, stride, dilation, strict=True):
         reach = (taps - 1) * gap + 1
         sizes.append((length + step - 1) // step if padding == 0 else (length + step - reach) // step)
-    need(min(sizes) > 0, f"{operator.label()} has a window of {kernel} larger than its image {image}")
+    fits = min(sizes) > 0 or not _input(operator, 0).static
+    need(fits, f"{operator.label()} has a window of {kernel} larger than its image {image}")
     return tuple(sizes)
 
 
@@ -162,12 +163,16 @@ def check_dense(operator: Operator) -> None:
     _rank(operator, weights, 2)
     need(source.elements > 0, f"{operator.label()}: {source.label()} is empty")
     units, depth = weights.shape
-    need(source.elements % depth == 0, f"{operator.label()} cannot cut {source.shape} into rows of {depth}")
+    rows = source.elements % depth == 0 or not source.static
+    need(rows, f"{operator.label()} cannot cut {source.shape} into rows of {depth}")
     assert operator.options is not None
     need(operator.options.integer("weights_format") in (0, 1), f"{operator.label()} has an unknown weights format")
     _weights(operator, axis=0, channels=units)
     if operator.options.integer("keep_num_dims"):
-        need(source.shape[-1:] == (depth,), f"{operator.label()} has rows of {source.shape[-1:]}, not {depth}")
+        need(
+            source.shape[-1:] == (depth,) or not source.static,
+            f"{operator.label()} has rows of {source.shape[-1:]}, not {depth}",
+        )
         _shape(operator, (*source.shape[:-1], units))
     else:
         _shape(operator, (source.elements // depth, units))
@@ -182,13 +187,15 @@ def check_broadcast(operator: Operator) -> None:
         shape = np.broadcast_shapes(left.shape, right.shape)
     except ValueError:
         shape = None
-    need(shape is not None, f"{operator.label()} cannot combine {left.shape} with {right.shape}")
+    combined = shape is not None or not (left.static and right.static)
+    need(combined, f"{operator.label()} cannot combine {left.shape} with {right.shape}")
     if operator.name in ("ADD", "SUB") and left.dtype in _INTEGERS:
         # The kernel aborts unless 2 * max(scales) / (2^shift * output scale) is below 1.
         shift = 15 if left.dtype == "int16" else 20
         ratio = 2.0 * max(float(left.scale[0]), float(right.scale[0])) / (float(output.scale[0]) * 2.0**shift)
         need(ratio < 1, f"{operator.label()} has input scales far above its output scale")
-    _shape(operator, tuple(shape or ()))
+    if shape is not None:
+        _shape(operator, tuple(shape))
 
 
 def check_reduce(operator: Operator) -> None:

@@ -30,6 +30,18 @@ _LEAST_INPUTS = """
 3 SPACE_TO_BATCH_ND SPLIT_V UNSORTED_SEGMENT_MAX UNSORTED_SEGMENT_MIN UNSORTED_SEGMENT_PROD UNSORTED_SEGMENT_SUM
 4 ONE_HOT SPARSE_TO_DENSE
 """
+# Operators whose first output has the type of their first input.
+_SAME_TYPE_NAMES = """
+ABS ADD_N BATCH_TO_SPACE_ND BITWISE_XOR BROADCAST_TO CEIL COS CUMSUM DYNAMIC_UPDATE_SLICE ELU EXP EXPAND_DIMS
+FAKE_QUANT FLOOR FLOOR_DIV FLOOR_MOD GATHER GATHER_ND GELU L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION LOG
+LOG_SOFTMAX MATRIX_DIAG MATRIX_SET_DIAG MAXIMUM MINIMUM NEG PACK POW PRELU REVERSE_SEQUENCE REVERSE_V2 RIGHT_SHIFT
+ROUND RSQRT SEGMENT_SUM SIGN SIN SLICE SPACE_TO_BATCH_ND SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE TILE TOPK_V2
+TRANSPOSE UNIQUE UNPACK ZEROS_LIKE
+"""
+_SAME_TYPE = frozenset(_SAME_TYPE_NAMES.split())
+_BOOLEAN = frozenset(
+    ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT")
+)
 _LEAST = {name: int(line[0]) for line in _LEAST_INPUTS.split("\n") for name in line[2:].split()}
 
 
@@ -51,11 +63,7 @@ def check_operator(operator: Operator) -> None:
     """
     rule = _RULES.get(operator.name)
     if rule is None:
-        least = _LEAST.get(operator.name, 0)
-        given = len(operator.inputs)
-        need(given >= least, f"{operator.label()} has {given} inputs, not {least} or more")
-        need(None not in operator.inputs[:least], f"{operator.label()} lacks a required input")
-        need(not least or bool(operator.outputs), f"{operator.label()} has no output")
+        _check_plain(operator)
         return
     _check_options(operator, rule)
     low, high = rule.inputs
@@ -67,6 +75,23 @@ def check_operator(operator: Operator) -> None:
         if tensor is not None:
             _check_scales(operator, tensor)
     rule.check(operator)
+
+
+def _check_plain(operator: Operator) -> None:
+    """What holds for an operator without a rule of its own."""
+    least, given = _LEAST.get(operator.name, 0), len(operator.inputs)
+    need(given >= least, f"{operator.label()} has {given} inputs, not {least} or more")
+    need(None not in operator.inputs[:least], f"{operator.label()} lacks a required input")
+    need(not least or bool(operator.outputs), f"{operator.label()} has no output")
+    source = operator.inputs[0] if given else None
+    if source is None or not operator.outputs:
+        return
+    found = operator.outputs[0].dtype
+    # Kernels set these types themselves, after the memory has been planned with the stored ones.
+    wanted = source.dtype if operator.name in _SAME_TYPE else "bool" if operator.name in _BOOLEAN else found
+    need(found == wanted, f"{operator.label()} yields {wanted} but {operator.outputs[0].label()} is {found}")
+    if operator.name == "FAKE_QUANT":
+        need(source.dtype == found == "float32", f"{operator.label()} works on {source.dtype}")
 
 
 def _check_options(operator: Operator, rule: _Rule) -> None:
