@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +65,40 @@ def write_stripes(folder: Path, *, per_class: int = 12, size: int = 64) -> None:
             pixels = wave[..., None] * rng.uniform(0.5, 1, 3) + rng.normal(0, 12, (size, size, 3))
             image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
             image.save(folder / name / f"{name}_{index:02d}.png")
+
+
+@pytest.fixture(scope="session")
+def stripes_for_training(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "stripes"
+    write_stripes(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_run(stripes_for_training: Path, weights_035: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the smoke preset on stripes."""
+    from batikkit.cli import main
+    from batikkit.runs import newest_run
+
+    runs_dir = tmp_path_factory.mktemp("runs")
+    command = ["train", str(stripes_for_training), "--preset", "smoke", "--weights", str(weights_035)]
+    with pytest.raises(SystemExit) as done:
+        main([*command, "--runs-dir", str(runs_dir)])
+    assert done.value.code == 0
+    return newest_run(runs_dir)
+
+
+@pytest.fixture(scope="session")
+def tflite_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small classifier as float32, float16, dynamic and int8 .tflite, and others/ with many operators; read only."""
+    ready = os.environ.get("BATIKKIT_TEST_TFLITE")
+    if ready:
+        return Path(ready)
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("building the test models needs batikkit[train]")
+    folder = tmp_path_factory.mktemp("tflite") / "models"
+    # A child process, so that TensorFlow's warnings and memory stay out of the tests.
+    script = Path(__file__).with_name("make_tflite.py")
+    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder

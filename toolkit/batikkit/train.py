@@ -20,7 +20,7 @@ import numpy as np
 
 from batikkit import atomic, checkpoint, model, plots, runs
 from batikkit.config import TrainConfig, read_config, to_toml
-from batikkit.errors import InputError
+from batikkit.errors import BatikkitError, InputError
 from batikkit.evaluation import Evaluation, evaluate, write_evaluation
 from batikkit.keras_backend import keras, tf
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
@@ -29,6 +29,12 @@ from batikkit.split import SPLIT_FILE, SPLITS, SplitRow, of_split, read_split, w
 from batikkit.trainer import Bar, Split, Trainer, fresh_cache, load_split, predict_keras
 
 LAYERS_FILE = "layers.csv"
+
+
+class StoppedError(BatikkitError):
+    """The user stopped training; the run can be resumed."""
+
+    exit_code = 130
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,7 @@ def train_run(
     Raises:
         InputError: the weights cannot be used.
         DivergedError: the loss became NaN.
+        StoppedError: the user pressed Ctrl-C.
     """
     labels = data.dataset.labels
     # Before the run folder exists, so that wrong weights leave nothing behind.
@@ -130,6 +137,10 @@ def _train(
         trainer.fit()
         probabilities = predict_keras(net, splits["test"].pixels)
         evaluation = evaluate(probabilities, splits["test"].labels, job.labels)
+    except KeyboardInterrupt:
+        raise StoppedError(
+            f"stopped; finished epochs are kept, continue with: batikkit train --resume {job.run}"
+        ) from None
     finally:
         shutil.rmtree(cache, ignore_errors=True)
     return _finish(job, net, trainer, evaluation)

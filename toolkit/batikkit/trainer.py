@@ -177,8 +177,9 @@ class Trainer:
         cached = phase.cut in self._features
         start = str(phase.cut) if cached else self.net.layers[0].name
         engine = Engine(self.net, start=start, config=config)
-        if self._resumed and self._resumed.progress.phase == number and self._resumed.optimizer:
+        if self._resumed and self._resumed.optimizer:
             engine.restore(self._resumed.optimizer)
+        self._resumed = None  # its optimiser belongs to the phase it stopped in
         with self.bar(f"phase {number + 1}: {phase.name}") as advance:
             while progress.epoch < phase.epochs and not self._stopped_early():
                 advance(progress.epoch, phase.epochs)

@@ -1,0 +1,119 @@
+"""The rules that keep the three packages apart, the light path light, and every command documented."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from batikkit.cli import app
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = {
+    "batikkit": ROOT / "toolkit" / "batikkit",
+    "batikkit_exporters": ROOT / "exporters" / "batikkit_exporters",
+    "batikkit_benchmarks": ROOT / "benchmarks" / "batikkit_benchmarks",
+}
+HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe", "pandas")
+HEAVY_MODULES = {
+    "batikkit.augment", "batikkit.engine", "batikkit.features", "batikkit.frozen_graph", "batikkit.keras_backend",
+    "batikkit.model", "batikkit.plots", "batikkit.train", "batikkit.trainer",
+}  # fmt: skip
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for name, folder in PACKAGES.items():
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder).with_suffix("").parts
+            found[".".join((name, *parts)).removesuffix(".__init__")] = path
+    return found
+
+
+def _imports(path: Path, *, top_level_only: bool) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    nodes = _executed_on_import(tree) if top_level_only else ast.walk(tree)
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def _executed_on_import(tree: ast.Module) -> list[ast.AST]:
+    found: list[ast.AST] = []
+    waiting: list[ast.AST] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        typing_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) or typing_only:
+            continue
+        found.append(node)
+        waiting.extend(ast.iter_child_nodes(node))
+    return found
+
+
+@pytest.mark.parametrize("module", sorted(_modules()))
+def test_imports_point_one_way(module: str) -> None:
+    package = module.split(".")[0]
+    is_command_line = module.startswith("batikkit.cli")
+    for name in _imports(_modules()[module], top_level_only=False):
+        target = name.split(".")[0]
+        if target not in PACKAGES or is_command_line:
+            continue
+        assert not name.startswith("batikkit.cli"), f"{module} imports the command line ({name})"
+        if package == "batikkit":
+            assert target == "batikkit", f"the core's {module} imports {name}"
+        else:
+            assert target in ("batikkit", package), f"{module} imports {name}: packages meet only in files"
+            assert not name.startswith("batikkit.train"), f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", sorted(_modules()))
+def test_only_heavy_modules_import_heavy_packages_at_the_top(module: str) -> None:
+    if module in HEAVY_MODULES or module.startswith("batikkit_exporters"):
+        return
+    imported = _imports(_modules()[module], top_level_only=True)
+    heavy = {name for name in imported if name.split(".")[0] in HEAVY or name in HEAVY_MODULES}
+    assert not heavy, f"{module} belongs to the light path but imports {sorted(heavy)}"
+
+
+def test_help_runs_with_the_heavy_packages_out_of_reach(tmp_path: Path) -> None:
+    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in HEAVY)
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\n{blocked}")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", "from batikkit.cli import main; main(['--help'])"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "train" in done.stdout
+
+
+def _commands() -> dict[str, str]:
+    """Full name -> help text of every command, sub-commands included."""
+    found = {}
+
+    def walk(group: typer.Typer, prefix: str) -> None:
+        for command in group.registered_commands:
+            function = command.callback
+            assert function is not None
+            found[f"{prefix}{command.name or function.__name__}"] = command.help or function.__doc__ or ""
+        for sub in group.registered_groups:
+            assert sub.typer_instance is not None
+            walk(sub.typer_instance, f"{prefix}{sub.name or sub.typer_instance.info.name} ")
+
+    walk(app, "")
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(_commands()))
+def test_every_command_is_documented_with_an_example(name: str) -> None:
+    assert f"Example: batikkit {name}" in _commands()[name]
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert any(f"batikkit {name}" in page.read_text(encoding="utf-8") for page in pages), f"no page shows {name}"

@@ -1,0 +1,159 @@
+"""Label files, manifests, parity packs, run folders and the atomic writes below them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batikkit import atomic, runs
+from batikkit.errors import InputError
+from batikkit.labels import labels_sha256, read_labels, write_labels
+from batikkit.manifest import Calibration, InputSpec, Manifest, OpUse, OutputSpec, read_manifest, write_manifest
+from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
+
+MANIFEST = Manifest(
+    run_id="r",
+    variant="int8",
+    sha256="0" * 64,
+    size_bytes=5,
+    input=InputSpec("image", (1, 96, 96, 3), "uint8", 1.0, 0),
+    output=OutputSpec("scores", (1, 3), "float32", None, None),
+    labels_sha256=labels_sha256(["a", "b", "c"]),
+    ops={"CONV_2D": OpUse(3, 35)},
+    min_runtime="1.14.0",
+    integer_only=True,
+    calibration=Calibration(200, 0, "1" * 64),
+    tools={"batikkit": "0.1.0"},
+)
+
+
+def test_a_failed_write_keeps_the_previous_file_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    atomic.write_text(path, "old")
+    with pytest.raises(RuntimeError), atomic.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), atomic.new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("x")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with atomic.new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("x")
+    assert (tmp_path / "out" / "a").read_text() == "x"
+    with pytest.raises(InputError, match="not empty"), atomic.new_folder(tmp_path / "out"):
+        pass
+
+
+def test_labels_keep_their_order(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    write_labels(path, ["parang", "Ceplok", "kawung é"])
+    assert read_labels(path) == ("parang", "Ceplok", "kawung é")
+    path.write_bytes(b"\xef\xbb\xbfa\r\nb\r\n")
+    assert read_labels(path) == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"one\n", "at least two"), (b"a\na\n", "more than once"), (b"a\n\nb\n", "empty"), (b"\xff\xfe", "UTF-8")],
+)
+def test_unusable_labels_are_refused(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        read_labels(path)
+
+
+def test_manifest_round_trip(tmp_path: Path) -> None:
+    path = tmp_path / "int8.json"
+    write_manifest(path, MANIFEST)
+    assert read_manifest(path) == MANIFEST
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "not json", '{"schema_version": 1}', '{"schema_version": 99}'])
+def test_foreign_manifests_are_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "int8.json"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        read_manifest(path)
+
+
+def _pack(path: Path, images: np.ndarray) -> None:
+    count = len(images)
+    write_parity_pack(
+        path,
+        iter(images),
+        labels=np.arange(count) % 2,
+        probabilities=np.full((count, 2), 0.5, np.float32),
+        names=[f"a/{i}.png" for i in range(count)],
+        image_size=8,
+    )
+
+
+def test_parity_pack_round_trip_and_plain_numpy_can_read_it(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    path = tmp_path / "parity.npz"
+    _pack(path, images)
+    pack = read_parity_pack(path)
+    assert pack.labels.tolist() == [0, 1, 0, 1, 0]
+    assert pack.names[4] == "a/4.png"
+    assert np.array_equal(np.stack(list(iter_images(pack))), images)
+    with np.load(path) as arrays:
+        assert np.array_equal(arrays["images"], images)
+
+
+def test_damaged_parity_packs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "parity.npz"
+    with pytest.raises(InputError, match="no parity pack"):
+        read_parity_pack(path)
+    _pack(path, np.zeros((5, 8, 8, 3), np.uint8))
+    whole = path.read_bytes()
+    for size in (0, 10, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputError, match="damaged"):
+            read_parity_pack(path)
+
+
+def test_too_few_images_leave_no_pack(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="images for"):
+        write_parity_pack(
+            tmp_path / "parity.npz",
+            iter([]),
+            labels=np.array([0]),
+            probabilities=np.ones((1, 2), np.float32),
+            names=["a"],
+            image_size=8,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_sort_by_time_and_the_newest_is_found(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no runs under"):
+        runs.resolve_run(None, tmp_path)
+    first, second = runs.create_run(tmp_path, name="a b"), runs.create_run(tmp_path, name="a b")
+    assert first != second
+    assert first.name.endswith("-a-b")
+    for run in (first, second):
+        runs.write_run(run, {"status": "done"})
+    assert runs.resolve_run(None, tmp_path) == max(first, second)
+    assert runs.resolve_run(Path(first.name), tmp_path) == first
+    assert runs.read_run(first)["run_id"] == first.name
+
+
+def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
+    run = runs.create_run(tmp_path, name="x")
+    with pytest.raises(InputError, match="not a run folder"):
+        runs.read_run(run)
+    runs.write_run(run, {})
+    with pytest.raises(InputError, match=r"no model\.keras"):
+        runs.model_file(run)
+    (run / runs.RUN_FILE).write_text(json.dumps({"schema_version": 0}))
+    with pytest.raises(InputError, match="another batikkit version"):
+        runs.read_run(run)

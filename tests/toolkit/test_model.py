@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batikkit import model
+from batikkit.config import TrainConfig, load_config
+from batikkit.errors import InputError
+from batikkit.keras_backend import keras, tf
+
+pytestmark = pytest.mark.slow
+SMALL = TrainConfig(image_size=96, alpha=0.35)
+
+
+def test_the_papers_layer_table_and_parameter_counts() -> None:
+    net = model.build_model(load_config("paper"), classes=20)
+    assert net.count_params() == 2_283_604
+    assert model.trainable_parameters(net) == 25_620
+    rows = {row.name: row for row in model.layer_table(net)}
+    assert rows["out_relu"].output_shape == (9, 9, 1280)
+    assert rows["prediction"].parameters == 25_620
+    backbone = sum(layer.count_params() for layer in model.backbone_layers(net))
+    assert backbone == 2_257_984
+    assert not any(isinstance(layer, keras.Model) for layer in net.layers), "flat, for quantization-aware training"
+
+
+def test_layer_numbers_are_keras_own() -> None:
+    net = model.build_model(SMALL, classes=3)
+    own = keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None)
+    ours = [layer.name for layer in model.backbone_layers(net)]
+    assert ours[1:] == [layer.name for layer in own.layers][1:]
+    model.unfreeze_above(net, frozen_layers=100, batch_norm_frozen=True)
+    trained = [layer.name for layer in net.layers if layer.trainable_weights]
+    assert trained[0] == "block_11_depthwise"
+    assert not any("BN" in name for name in trained)
+    assert model.cut_layer(net, frozen_layers=100) == "block_10_project_BN"
+    assert model.cut_layer(net, frozen_layers=-1) is None
+    assert model.cut_layer(net, frozen_layers=153) == "out_relu"
+
+
+def test_pixels_are_scaled_inside_and_scores_sum_to_one() -> None:
+    net = model.build_model(SMALL, classes=3)
+    scaled = keras.Model(net.input, net.get_layer(model.RESCALING).output)
+    ends = np.stack([np.zeros((96, 96, 3)), np.full((96, 96, 3), 255)]).astype(np.float32)
+    answers = scaled(ends).numpy()
+    assert (answers.min(), answers.max()) == pytest.approx((-1.0, 1.0), abs=1e-6)
+    assert net(ends).numpy().sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_real_weights_are_loaded_and_wrong_ones_named(weights_035: Path, tmp_path: Path) -> None:
+    blank = model.build_model(SMALL, classes=3)
+    loaded = model.build_model(SMALL, classes=3, weights=weights_035)
+    first = [net.get_layer("Conv1").get_weights()[0] for net in (blank, loaded)]
+    assert not np.allclose(*first)
+    with pytest.raises(InputError, match="do not fit MobileNetV2 alpha 1"):
+        model.build_model(TrainConfig(image_size=96), classes=3, weights=weights_035)
+    with pytest.raises(InputError, match="--weights PATH"):
+        model.build_model(SMALL, classes=3, weights=tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("hello")
+    with pytest.raises(InputError, match="do not fit"):
+        model.build_model(SMALL, classes=3, weights=tmp_path / "text.h5")
+
+
+def test_offline_download_is_one_clear_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there: the download fails at once
+    monkeypatch.setattr(keras.utils, "get_file", _without_cache(keras.utils.get_file, tmp_path))
+    with pytest.raises(InputError, match="give a local file with --weights PATH") as caught:
+        model.build_model(SMALL, classes=3, weights="imagenet")
+    assert "\n" not in str(caught.value)
+
+
+def _without_cache(get_file, folder: Path):  # type: ignore[no-untyped-def]
+    return lambda name, origin, **options: get_file(name, origin, **{**options, "cache_dir": str(folder)})
+
+
+def test_cached_features_agree_with_keras(weights_035: Path) -> None:
+    from batikkit.features import FrozenFeatures
+
+    net = model.build_model(SMALL, classes=3, weights=weights_035)
+    layers = ("block_10_project_BN", model.POOL)
+    images = np.random.default_rng(0).integers(0, 256, (37, 96, 96, 3)).astype(np.float32)
+    extracted = FrozenFeatures(net, layers)(images)
+    plain = keras.Model(net.input, [net.get_layer(name).output for name in layers])(images)
+    for name, reference in zip(layers, plain, strict=True):
+        assert extracted[name].shape == reference.shape
+        assert np.abs(extracted[name] - reference.numpy()).max() < 1e-3
+
+
+def test_written_features_keep_view_and_image_apart(tmp_path: Path, weights_035: Path) -> None:
+    from batikkit.features import FrozenFeatures, write_features
+
+    net = model.build_model(SMALL, classes=3, weights=weights_035)
+    extract = FrozenFeatures(net, (model.POOL,))
+    rng = np.random.default_rng(1)
+    views = rng.integers(0, 256, (2, 35, 96, 96, 3)).astype(np.float32)
+    arrays = write_features(tmp_path, extract, lambda v, i: views[v, i], count=35, views=2, name="train")
+    kept = arrays[model.POOL]
+    assert kept.shape == (2, 35, 1280)
+    assert np.allclose(kept[1, 34], extract(views[1, 34:])[model.POOL][0], atol=2e-3)
+
+
+def test_augmentation_is_a_function_of_its_key() -> None:
+    from batikkit.augment import augment
+
+    config = load_config("small-data")
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    together = augment(images, config=config, view=1, indices=np.arange(4))
+    alone = augment(images[2:3], config=config, view=1, indices=np.array([2]))
+    assert np.allclose(together[2], alone[0], atol=1e-3)
+    assert not np.allclose(together, augment(images, config=config, view=2, indices=np.arange(4)), atol=1)
+    assert together.min() >= 0
+    assert together.max() <= 255
+
+
+def test_no_augmentation_leaves_the_pixels_alone() -> None:
+    from batikkit.augment import augment
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    still = TrainConfig(rotation=0.0, zoom=0.0)
+    assert np.allclose(augment(images, config=still, view=0, indices=np.arange(3)), images, atol=1e-3)
+
+
+def test_quarter_turns_are_exact_rotations() -> None:
+    from batikkit.augment import augment
+
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    turning = TrainConfig(rotation=0.0, zoom=0.0, quarter_turns=True)
+    seen = set()
+    for view in range(24):
+        turned = augment(image, config=turning, view=view, indices=np.array([0]))[0]
+        seen |= {k for k in range(4) if np.abs(turned - np.rot90(image[0], k)).max() < 0.5}
+    assert seen == {0, 1, 2, 3}
+
+
+def test_learning_rate_schedules() -> None:
+    from batikkit.engine import learning_rate_at
+
+    cosine = TrainConfig(schedule="cosine", warmup_epochs=2.0)
+    rates = [learning_rate_at(cosine, 1.0, progress=p, epochs=10, plateau_scale=1.0) for p in (0, 1, 2, 6, 10)]
+    assert rates == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
+    assert learning_rate_at(TrainConfig(), 1e-4, progress=3, epochs=10, plateau_scale=0.2) == pytest.approx(2e-5)
+
+
+def test_the_layer_file_of_a_run_matches_the_model(tmp_path: Path) -> None:
+    from batikkit.train import _write_layers
+
+    net = model.build_model(SMALL, classes=3)
+    _write_layers(tmp_path / "layers.csv", model.layer_table(net))
+    rows = list(csv.DictReader((tmp_path / "layers.csv").read_text().splitlines()))
+    assert sum(int(row["parameters"]) for row in rows) == net.count_params()
+    assert [row["layer"] for row in rows if row["trained_in_phase_1"] == "yes"] == ["prediction"]
+
+
+def test_tensorflow_sees_no_gpu_or_the_engine_is_keras() -> None:
+    from batikkit.trainer import _wants_cache
+
+    assert _wants_cache("auto") == (not tf.config.list_physical_devices("GPU"))
+    with pytest.raises(InputError, match="choose auto, cached or keras"):
+        _wants_cache("fast")
