@@ -19,6 +19,7 @@ from batikkit.cli.doctor import doctor
 from batikkit.cli.export import export
 from batikkit.cli.predict import predict
 from batikkit.cli.quickstart import quickstart
+from batikkit.cli.report import report
 from batikkit.cli.train import train
 from batikkit.errors import BatikkitError
 
@@ -51,6 +52,7 @@ app.command()(train)
 app.command()(export)
 app.command()(predict)
 app.command()(bench)
+app.command()(report)
 app.command()(doctor)
 
 

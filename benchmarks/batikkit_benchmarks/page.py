@@ -1,0 +1,356 @@
+"""The report page: one self-contained HTML file that shows several benches side by side and never averages them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from importlib import resources
+
+from batikkit_benchmarks.conditions import Snapshot, name_flags
+from batikkit_benchmarks.facts import host_facts
+from batikkit_benchmarks.plots import colour_class, front, latency_plot, pareto_plot
+from batikkit_benchmarks.report import BenchReport, Parity, Result
+from batikkit_benchmarks.svg import marker
+from batikkit_benchmarks.tables import drop, gate_text, interval, megabytes, percent
+from batikkit_benchmarks.validity import RULES
+
+FLIPS_SHOWN = 60
+
+
+def to_html(reports: Sequence[BenchReport], *, title: str) -> str:
+    """The whole page.
+
+    Args:
+        reports: At least one; each keeps its own section, since unlike hosts cannot be averaged.
+        title: What was benched.
+    """
+    variants = list(dict.fromkeys(result.variant for report in reports for result in report.results))
+    css = (resources.files("batikkit_benchmarks") / "page.css").read_text(encoding="utf-8")
+    body = [_heading(reports, title), *_overview(reports, variants)]
+    for number, report in enumerate(reports):
+        body += _section(report, number, variants)
+    body += [_hosts(reports), _method(reports)]
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}: bench report</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body>\n</html>\n"
+    )
+
+
+def report_name(report: BenchReport) -> str:
+    """A bench's host and time: what distinguishes it on the page."""
+    runtimes = dict.fromkeys(result.runtime for result in report.results)
+    created = report.created.replace("T", " ").replace("Z", " UTC")
+    return " · ".join((report.host.title, *([next(iter(runtimes))] if len(runtimes) == 1 else []), created))
+
+
+def _heading(reports: Sequence[BenchReport], title: str) -> str:
+    hosts = list(dict.fromkeys(report.host.title for report in reports))
+    return f'<h1>{escape(title)}</h1>\n<p class="soft">Measured on {escape(", ".join(hosts))} · batikkit bench</p>'
+
+
+def _overview(reports: Sequence[BenchReport], variants: Sequence[str]) -> list[str]:
+    judged = [report for report in reports if any(result.parity for result in report.results)]
+    cards = "".join(_card(caption, figure, note) for caption, figure, note in _highlights(reports))
+    parts = [f'<div class="cards">{cards}</div>']
+    if judged:
+        parts += [
+            "<h2>Accuracy against latency and size</h2>",
+            '<p class="soft">Better is up and to the left. Filled markers are on the front of their own host: nothing '
+            "else measured there is as fast, as small and as accurate. Whiskers are 95 % intervals.</p>",
+            f'<div class="card">{_legend(judged, variants)}<figure>{pareto_plot(judged, variants)}</figure></div>',
+        ]
+    return parts
+
+
+def _highlights(reports: Sequence[BenchReport]) -> Iterable[tuple[str, str, str]]:
+    results = [(report, result) for report in reports for result in report.results]
+    valid = [(report, result) for report, result in results if result.valid] or results
+    if not valid:
+        return
+    report, fastest = min(valid, key=lambda pair: pair[1].latency_ms.p50)
+    yield "fastest, p50", f"{fastest.latency_ms.p50:.2f} ms", f"{fastest.name}, {report.host.title}"
+    _, smallest = min(results, key=lambda pair: pair[1].size_bytes)
+    yield "smallest file", megabytes(smallest.size_bytes), smallest.variant
+    judged = [(report, result) for report, result in results if result.parity]
+    if judged:
+        report, best = max(judged, key=lambda pair: pair[1].parity.top1 if pair[1].parity else 0.0)
+        assert best.parity is not None
+        yield "most accurate", percent(best.parity.top1), f"{best.name}, n={best.parity.n}"
+    gates = [gate for report in reports for gate in report.gates]
+    if gates:
+        passed = sum(gate.passed for gate in gates)
+        yield "gates passed", f"{passed} of {len(gates)}", "all" if passed == len(gates) else "see below"
+
+
+def _card(caption: str, figure: str, note: str) -> str:
+    return (
+        f'<div class="card"><div class="soft">{escape(caption)}</div><div class="big">{escape(figure)}</div>'
+        f'<div class="soft">{escape(note)}</div></div>'
+    )
+
+
+def _legend(reports: Sequence[BenchReport], variants: Sequence[str]) -> str:
+    colours = [f'<span><span class="dot {colour_class(v, variants)}"></span>{escape(v)}</span>' for v in variants]
+    shapes = [
+        f'<span><svg viewBox="0 0 16 16">{marker(number, 8.0, 8.0, 5.5, class_="neutral")}</svg>'
+        f"{escape(report_name(report))}</span>"
+        for number, report in enumerate(reports)
+    ]
+    return f'<div class="legend">{"".join(colours)}{"".join(shapes) if len(shapes) > 1 else ""}</div>'
+
+
+def _section(report: BenchReport, number: int, variants: Sequence[str]) -> list[str]:
+    parts = [f'<h2 id="bench-{number}">{escape(report_name(report))}</h2>']
+    parts.append(f'<p class="soft">{escape(", ".join(_facts_line(report)))}</p>')
+    if not report.complete:
+        parts.append(
+            '<div class="warn">This bench was stopped before its end: not everything asked for was measured.</div>'
+        )
+    if report.results:
+        parts.append(f'<div class="card">{_result_table(report, variants)}</div>')
+        parts.append(_doubts(report))
+        parts.append(
+            f'<h3>Latency distribution</h3><div class="card"><figure>{latency_plot(report, variants)}<figcaption>'
+            "Thickness: how many runs took that long. Long mark p50, middle p90, short p99; figures are p50 / p90."
+            "</figcaption></figure></div>"
+        )
+        parts.append(_steps(report, variants))
+    parts += [
+        f'<div class="warn">Failed: {escape(f"{f.variant} · {f.runtime}: {f.reason}")}</div>' for f in report.failures
+    ]
+    if report.gates:
+        parts.append(_gates(report))
+    return parts + _parity(report, variants)
+
+
+def _facts_line(report: BenchReport) -> list[str]:
+    host, settings = report.host, report.settings
+    runtimes = dict.fromkeys(f"{result.runtime} {result.runtime_version}" for result in report.results)
+    facts = [host.cpu or host.architecture, host.os, *runtimes]
+    if "min_runs" in settings and "min_seconds" in settings:
+        facts.append(f"at least {settings['min_runs']} runs and {settings['min_seconds']:g} s each")
+    return [fact for fact in facts if fact]
+
+
+HEADINGS = (
+    "variant", "runtime", "threads", "size", "p50 ms", "p90 ms", "p99 ms", "memory", "top-1 (95 %)",
+    "drop, points (95 %)", "agreement",
+)  # fmt: skip
+
+
+def _result_table(report: BenchReport, variants: Sequence[str]) -> str:
+    best = front(report.results)
+    rows = [_result_row(result, colour_class(result.variant, variants), result in best) for result in report.results]
+    note = "◆ on this host's front · memory is the peak above the runtime's own · (!) latency not valid"
+    return _table(HEADINGS, rows) + f'<p class="soft">{note}</p>'
+
+
+def _result_row(result: Result, colour: str, on_front: bool) -> list[str]:
+    latency, parity = result.latency_ms, result.parity
+    measured = [
+        _variant(result, colour)
+        + (" ◆" if on_front else "")
+        + ("" if result.valid else ' <span class="bad">(!)</span>'),
+        escape(result.runtime),
+        str(result.threads),
+        megabytes(result.size_bytes),
+        f"<b>{latency.p50:.2f}</b>",
+        f"{latency.p90:.2f}",
+        f"{latency.p99:.2f}",
+        megabytes(result.peak_rss_bytes),
+    ]
+    if parity is None:
+        return [*measured, "-", "-", "-"]
+    return [*measured, interval(parity), drop(parity), percent(parity.agreement)]
+
+
+STEPS = (
+    "variant",
+    "runtime",
+    "threads",
+    "load",
+    "first run",
+    "pre",
+    "network, p50",
+    "post",
+    "runs",
+    "runtime's memory",
+)
+
+
+def _steps(report: BenchReport, variants: Sequence[str]) -> str:
+    rows = [
+        [
+            _variant(result, colour_class(result.variant, variants)),
+            f"{escape(result.runtime)} {escape(result.runtime_version)}",
+            str(result.threads),
+            f"{result.init_ms:.1f} ms",
+            f"{result.first_ms:.1f} ms",
+            f"{result.pre_ms:.3f} ms",
+            f"{result.latency_ms.p50:.3f} ms",
+            f"{result.post_ms:.3f} ms",
+            str(len(result.latency_ms.samples)),
+            megabytes(result.baseline_rss_bytes),
+        ]
+        for result in report.results
+    ]
+    return f'<details><summary>Steps of one image</summary><div class="card">{_table(STEPS, rows)}</div></details>'
+
+
+def _variant(result: Result, colour: str) -> str:
+    return f'<span class="dot {colour}"></span>{escape(result.variant)}'
+
+
+def _doubts(report: BenchReport) -> str:
+    """Doubtful latencies, then what is to be known of all of them, as one box."""
+    doubtful = [f"(!) {result.name}: {result.notes[0]}" for result in report.results if not result.valid]
+    shown = {result.notes[0] for result in report.results if not result.valid}
+    common = set.intersection(*(set(result.notes) for result in report.results)) - shown
+    lines = [*doubtful, *([f"Note: {'; '.join(sorted(common))}"] if common else [])]
+    return f'<div class="warn">{"<br>".join(map(escape, lines))}</div>' if lines else ""
+
+
+def _gates(report: BenchReport) -> str:
+    rows = [
+        [
+            escape(gate.configuration),
+            escape(gate_text(gate)),
+            '<span class="good">pass</span>' if gate.passed else '<span class="bad">FAIL</span>',
+        ]
+        for gate in report.gates
+    ]
+    return f'<h3>Gates</h3><div class="card">{_table(("configuration", "gate", "verdict"), rows, text=True)}</div>'
+
+
+def _parity(report: BenchReport, variants: Sequence[str]) -> list[str]:
+    judged = _distinct_parity(report.results)
+    if not judged:
+        return []
+    rows = [
+        [
+            _variant(result, colour_class(result.variant, variants)),
+            str(parity.n),
+            interval(parity),
+            percent(parity.reference_top1),
+            drop(parity),
+            _optional(parity.mcnemar_p, ".3f"),
+            percent(parity.agreement),
+            _optional(parity.max_abs_diff, ".4f"),
+            f"{parity.calibration_error:.3f}",
+            _optional(parity.images_per_s, ".1f"),
+        ]
+        for result, parity in judged
+    ]
+    source = judged[0][1]
+    headings = (
+        "variant", "images", "top-1 (95 %)", f"reference ({source.reference or 'none'})", "drop, points (95 %)",
+        "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
+    )  # fmt: skip
+    parts = [f'<h3>Parity on {escape(source.source)}</h3><div class="card">{_table(headings, rows)}</div>']
+    return [*parts, _motifs(judged), _flips(judged)]
+
+
+def _distinct_parity(results: Sequence[Result]) -> list[tuple[Result, Parity]]:
+    """One parity per variant where runtimes and thread counts agree, else each."""
+    seen: dict[tuple[str, float, float | None], tuple[Result, Parity]] = {}
+    for result in results:
+        if result.parity:
+            seen.setdefault((result.variant, result.parity.top1, result.parity.agreement), (result, result.parity))
+    return list(seen.values())
+
+
+def _motifs(judged: Sequence[tuple[Result, Parity]]) -> str:
+    labels = list(dict.fromkeys(label for _, parity in judged for label in parity.per_motif))
+    rows = []
+    for motif in labels:
+        cells = [parity.per_motif.get(motif) for _, parity in judged]
+        count = next(cell.n for cell in cells if cell)
+        shown = ["-" if c is None else _motif_cell(c.top1, c.drop_pp) for c in cells]
+        rows.append([escape(motif), str(count), *shown])
+    headings = ("motif", "images", *(result.variant for result, _ in judged))
+    return (
+        f"<details open><summary>Accuracy per motif, and its drop in points</summary>"
+        f'<div class="card">{_table(headings, rows)}</div></details>'
+    )
+
+
+def _motif_cell(top1: float, drop_pp: float | None) -> str:
+    if not drop_pp:
+        return percent(top1)
+    return f'{percent(top1)} <span class="{"bad" if drop_pp > 0 else "good"}">{-drop_pp:+.1f}</span>'
+
+
+def _flips(judged: Sequence[tuple[Result, Parity]]) -> str:
+    rows = [
+        [escape(cell) for cell in (
+            flip.image, result.variant, flip.truth, f"{flip.reference} ({flip.reference_probability:.2f})",
+            f"{flip.answer} ({flip.probability:.2f})",
+        )]
+        for result, parity in judged
+        for flip in parity.flipped
+    ]  # fmt: skip
+    if not rows:
+        return ""
+    more = (
+        f'<p class="soft">and {len(rows) - FLIPS_SHOWN} more, in the JSON file</p>' if len(rows) > FLIPS_SHOWN else ""
+    )
+    table = _table(("image", "variant", "truth", "reference says", "this file says"), rows[:FLIPS_SHOWN])
+    return f'<details><summary>Flipped answers: {len(rows)}</summary><div class="card">{table}{more}</div></details>'
+
+
+def _hosts(reports: Sequence[BenchReport]) -> str:
+    columns = [{**host_facts(report.host), **_climate(report)} for report in reports]
+    names = list(dict.fromkeys(name for column in columns for name in column))
+    rows = [[escape(name), *(escape(column.get(name, "-")) for column in columns)] for name in names]
+    headings = ("", *(report_name(report) for report in reports))
+    return f'<h2>Hosts</h2><div class="card">{_table(headings, rows, text=True)}</div>'
+
+
+def _climate(report: BenchReport) -> dict[str, str]:
+    """What the machine went through over the whole bench."""
+    seen = [result.conditions for result in report.results]
+    facts = {}
+    peaks = [c.peak_temperature_c for c in seen if c.peak_temperature_c is not None]
+    if peaks and seen[0].before.temperature_c is not None:
+        facts["temperature"] = f"{min(_temperatures([c.before for c in seen])):.0f} °C before, peak {max(peaks):.0f} °C"
+    slowest = [c.lowest_frequency_mhz for c in seen if c.lowest_frequency_mhz is not None]
+    if slowest:
+        facts["lowest frequency"] = f"{min(slowest)} MHz under load"
+    flags = [c.throttle_flags_seen for c in seen if c.throttle_flags_seen is not None]
+    if flags:
+        facts["throttling"] = name_flags(max(flags)) or "none"
+    return facts
+
+
+def _temperatures(snapshots: Iterable[Snapshot]) -> list[float]:
+    return [s.temperature_c for s in snapshots if s.temperature_c is not None]
+
+
+def _method(reports: Sequence[BenchReport]) -> str:
+    warmup = reports[0].settings.get("warmup", 10)
+    return (
+        "<h2>How this was measured</h2><ul>"
+        "<li>Every file, runtime and thread count in a fresh process, in shuffled order, "
+        f"after {warmup} warm-up runs.</li>"
+        "<li>Latency is the network alone, batch 1, on real images unless said otherwise; pre is writing the pixels "
+        "into the input, post reading and dequantizing the output.</li>"
+        f"<li>A latency is {escape(RULES)}.</li>"
+        "<li>Drop: accuracy lost against the reference on the very same images, with a paired bootstrap interval; "
+        "McNemar's exact test asks whether it could be chance.</li>"
+        "<li>Hosts are shown side by side and never averaged.</li></ul>"
+    )
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
+    """A table whose cells are already HTML; headings are plain text."""
+    kind = ' class="text"' if text else ""
+    head = "".join(f"<th{kind}>{escape(heading)}</th>" for heading in headings)
+    body = "".join("<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _optional(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import boards
+import numpy as np
+import pytest
+from PIL import Image
+from sample_report import make_report, make_result
+
+from batikkit.cli import main
+from batikkit.errors import InputError
+from batikkit.runs import write_run
+from batikkit_benchmarks.collection import collect
+from batikkit_benchmarks.host import read_host
+from batikkit_benchmarks.markdown import to_markdown
+from batikkit_benchmarks.page import to_html
+from batikkit_benchmarks.plots import front
+from batikkit_benchmarks.report import BenchReport, Latency, write_report
+
+
+def two_boards(tmp_path: Path) -> tuple[BenchReport, BenchReport]:
+    """Made-up figures on two boards' recorded facts."""
+    rng = np.random.default_rng(3)
+    reports = []
+    for name, tree, speed in (("pi4", boards.PI_4_THROTTLED, 60.0), ("pi5", boards.PI_5, 18.0)):
+        host = read_host(boards.lay_out(tmp_path / name, tree), architecture="aarch64")
+        results = [
+            make_result(
+                variant=variant,
+                threads=threads,
+                size_bytes=size,
+                valid=name == "pi5",
+                latency_ms=Latency(tuple(speed / threads**0.6 * factor * rng.gamma(400, 1 / 400, 200))),
+            )
+            for variant, size, factor in (("float32", 8_900_000, 1.0), ("int8", 2_670_000, 0.5))
+            for threads in (1, 4)
+        ]
+        reports.append(make_report(*results, host=host))
+    return reports[0], reports[1]
+
+
+class Checker(HTMLParser):
+    """Collects unbalanced tags and anything that would be fetched."""
+
+    VOID = frozenset({"meta", "br", "line", "rect", "circle", "path", "polygon"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self.fetched += [value for key, value in attrs if key in ("src", "href") and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_fetches_nothing(tmp_path: Path) -> None:
+    page = to_html(two_boards(tmp_path), title="batik")
+    checker = Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert checker.fetched == []
+    assert "url(" not in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_hosts_stand_side_by_side_and_nothing_is_averaged(tmp_path: Path) -> None:
+    reports = two_boards(tmp_path)
+    page = to_html(reports, title="batik")
+    for report in reports:
+        assert page.count(f'<h2 id="bench-{reports.index(report)}">{report.host.title}') == 1
+        for result in report.results:
+            assert f"<b>{result.latency_ms.p50:.2f}</b>" in page
+    assert "brcm,bcm2711" in page
+    assert "brcm,bcm2712" in page
+
+
+def test_names_cannot_inject_markup() -> None:
+    parity = make_result().parity
+    assert parity is not None
+    evil = '<script>alert("x")</script>'
+    flips = (dataclasses.replace(parity.flipped[0], image=evil, answer=evil),)
+    result = make_result(variant=evil, parity=dataclasses.replace(parity, flipped=flips, source=evil), notes=(evil,))
+    page = to_html([make_report(result)], title=evil)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_reports_without_accuracy_or_without_results_still_give_a_page() -> None:
+    speed_only = make_report(make_result(parity=None))
+    nothing = dataclasses.replace(make_report(), results=(), gates=(), complete=False)
+    for reports in ([speed_only], [nothing], [speed_only, nothing]):
+        checker = Checker()
+        checker.feed(to_html(reports, title="t"))
+        assert checker.open == []
+        assert to_markdown(reports, title="t")
+
+
+def test_the_front_holds_what_nothing_dominates() -> None:
+    fast = make_result(variant="fast", latency_ms=Latency((1.0,)), size_bytes=5)
+    small = make_result(variant="small", latency_ms=Latency((2.0,)), size_bytes=3)
+    worse = make_result(variant="worse", latency_ms=Latency((2.5,)), size_bytes=5)
+    assert [result.variant for result in front([fast, small, worse])] == ["fast", "small"]
+
+
+def test_markdown_tables_are_well_formed(tmp_path: Path) -> None:
+    text = to_markdown(two_boards(tmp_path), title="batik")
+    tables = re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE)
+    assert len(tables) >= 6
+    for table in tables:
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+    assert "## Raspberry Pi 5 Model B Rev 1.0" in text
+
+
+def test_a_runs_newest_bench_of_each_host_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = tmp_path / "runs" / "20260101T000000Z-demo"
+    run.mkdir(parents=True)
+    write_run(run, {})
+    for name in ("pi4-20260101T000000Z", "pi4-20260102T000000Z", "pi5-20260101T000000Z"):
+        write_report(run / "bench" / f"{name}.json", make_report(created=name[-16:]))
+    found = collect([], runs_dir=run.parent)
+    assert [report.created for report in found.reports] == ["20260102T000000Z", "20260101T000000Z"]
+    assert [path.name for path in found.omitted] == ["pi4-20260101T000000Z.json"]
+    with pytest.raises(SystemExit) as caught:
+        main(["report", "--runs-dir", str(run.parent)])
+    assert caught.value.code == 0
+    assert (run / "report.html").is_file()
+    assert (run / "report.md").is_file()
+    assert "left out" in capsys.readouterr().err
+
+
+def test_a_run_that_was_not_benched_says_so(tmp_path: Path) -> None:
+    run = tmp_path / "r"
+    run.mkdir()
+    write_run(run, {})
+    with pytest.raises(InputError, match="was not benched yet"):
+        collect([run], runs_dir=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dark", [False, True])
+def test_chromium_draws_the_page(tmp_path: Path, dark: bool) -> None:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    page, shot = tmp_path / "report.html", tmp_path / "shot.png"
+    page.write_text(to_html(two_boards(tmp_path), title="batik"), encoding="utf-8")
+    flags = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--hide-scrollbars",
+    ]
+    scheme = ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]
+    place = [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,2600", f"--screenshot={shot}"]
+    subprocess.run([browser, *flags, *scheme, *place, page.as_uri()], check=True, capture_output=True, timeout=120)
+    pixels = np.asarray(Image.open(shot).convert("RGB")).astype(int)
+    assert pixels.shape == (2600, 1200, 3)
+    background = pixels[5, 5]
+    assert (background.mean() < 60) == dark
+    # Text, ribbons and markers: a page that drew nothing, or one colour, has few tones.
+    assert len(np.unique(pixels.reshape(-1, 3)[::7], axis=0)) > 100
+    blue = (pixels[..., 2] - pixels[..., 0]) > 60
+    assert blue.sum() > 1000, "the first variant's colour is missing from the plots"
+    assert not (pixels[:, -1] != background).any(), "the page is wider than its window"
