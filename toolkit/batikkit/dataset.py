@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from batikkit.console import Advance
 from batikkit.errors import InputError
-from batikkit.images import IMAGE_SUFFIXES, load_rgb
+from batikkit.images import IMAGE_SUFFIXES
+from batikkit.inspection import Inspection, Skipped, inspect_all
 from batikkit.labels import check_labels
+
+__all__ = ["Dataset", "Sample", "Skipped", "check_class_counts", "dataset_of", "image_files", "scan", "split_folders"]
 
 MIN_IMAGES_PER_CLASS = 3
 """One image each for training, validation and test."""
 
-_PROBE_SIDE = 64
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Names (in any case) of top folders that hold a split which somebody else made."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +46,6 @@ class Sample:
     label: str
     sha256: str
     group: str
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A file that looks like an image and could not be used."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,11 @@ class Dataset:
 def scan(root: Path, *, strict: bool = False, advance: Advance | None = None) -> Dataset:
     """Reads a data set folder and verifies that every image decodes.
 
-    Unreadable images are left out and listed in `skipped`.
+    Unreadable images are left out and listed in `skipped`. Copies are not looked for: see `prepared.load_dataset`.
 
     Args:
-        root: Folder with one subfolder per motif; images may lie deeper inside.
+        root: Folder with one subfolder per motif (images may lie deeper inside), or with train, validation and test
+            folders that hold those.
         strict: Refuse unreadable images instead of skipping them.
         advance: Called with (done, total) while reading.
 
@@ -78,14 +81,55 @@ def scan(root: Path, *, strict: bool = False, advance: Advance | None = None) ->
         InputError: no such folder, fewer than two classes, a class with under 3 readable images, or, under `strict`,
             any unreadable image.
     """
-    relative = list(image_files(root))
-    read = _read_all(root, relative, advance)
-    samples = tuple(result for result in read if isinstance(result, Sample))
-    skipped = tuple(result for result in read if isinstance(result, Skipped))
+    paths = list(image_files(root))
+    results = inspect_all(root, paths, advance=advance)
+    inspections = [result for result in results if isinstance(result, Inspection)]
+    skipped = [result for result in results if isinstance(result, Skipped)]
+    return dataset_of(root, paths, inspections, skipped, strict=strict)
+
+
+def dataset_of(
+    root: Path,
+    paths: Sequence[str],
+    inspections: Sequence[Inspection],
+    skipped: Sequence[Skipped],
+    *,
+    strict: bool,
+) -> Dataset:
+    """A data set of inspected files, each in the class its folder names and in a group of its own.
+
+    Raises:
+        InputError: as `scan`.
+    """
+    refuse_unreadable(root, skipped, strict=strict)
+    depth = 1 if split_folders(paths) else 0
+    # A file directly in a split folder names no class.
+    astray = [Skipped(item.path, "it lies in no motif's folder") for item in inspections if not _in(item.path, depth)]
+    samples = tuple(
+        Sample(path=item.path, label=item.path.split("/")[depth], sha256=item.sha256, group=item.sha256[:16])
+        for item in inspections
+        if _in(item.path, depth)
+    )
+    labels = check_class_counts(samples, {path.split("/")[depth] for path in paths if _in(path, depth)}, root)
+    return Dataset(root=root, labels=labels, samples=samples, skipped=(*skipped, *astray))
+
+
+def _in(path: str, depth: int) -> bool:
+    return path.count("/") > depth
+
+
+def refuse_unreadable(root: Path, skipped: Sequence[Skipped], *, strict: bool) -> None:
+    """Raises InputError for the first of the unreadable images when `strict`."""
     if strict and skipped:
         raise InputError(f"{len(skipped)} unreadable image(s), first {root / skipped[0].path}: {skipped[0].reason}")
-    labels = check_class_counts(samples, {path.split("/")[0] for path in relative}, root)
-    return Dataset(root=root, labels=labels, samples=samples, skipped=skipped)
+
+
+def split_folders(paths: Iterable[str]) -> dict[str, str]:
+    """Top folder -> split, when all top folders are named like splits and there are at least two; else empty."""
+    tops = sorted({path.split("/")[0] for path in paths})
+    named = {top: SPLIT_FOLDERS[top.lower()] for top in tops if top.lower() in SPLIT_FOLDERS}
+    complete = len(named) == len(tops) and len(set(named.values())) >= 2 and "train" in named.values()
+    return named if complete else {}
 
 
 def check_class_counts(samples: Iterable[Sample], classes: Iterable[str], root: Path) -> tuple[str, ...]:
@@ -120,15 +164,27 @@ def image_files(root: Path) -> Iterator[str]:
     if not root.is_dir():
         raise InputError(f"no such folder: {root}; name a folder that holds one subfolder per motif")
     try:
-        folders = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and not _hidden(entry.name))
+        entries = [entry for entry in root.iterdir() if not _hidden(entry.name)]
+        folders = sorted(entry.name for entry in entries if _class_folder(entry, root))
     except OSError as error:
         raise InputError(f"cannot read folder {root}: {error.strerror}") from error
     for folder in folders:
         found = []
-        for parent, children, names in os.walk(root / folder, followlinks=False):
+        top = str(root / folder)
+        for parent, children, names in os.walk(top, followlinks=False):
             children[:] = [name for name in children if not _hidden(name)]
-            found += [Path(parent, name) for name in names if _named_like_an_image(name)]
-        yield from sorted(path.relative_to(root).as_posix() for path in found)
+            inside = folder + parent[len(top) :].replace(os.sep, "/")
+            found += [f"{inside}/{name}" for name in names if _named_like_an_image(name)]
+        yield from sorted(found)
+
+
+def _class_folder(entry: Path, root: Path) -> bool:
+    """A folder, or a link to one that does not lead back to the data set itself or above it."""
+    if not entry.is_dir():
+        return False
+    here = root.resolve()
+    there = entry.resolve() if entry.is_symlink() else None
+    return there is None or (there != here and there not in here.parents)
 
 
 def _hidden(name: str) -> bool:
@@ -137,28 +193,3 @@ def _hidden(name: str) -> bool:
 
 def _named_like_an_image(name: str) -> bool:
     return not _hidden(name) and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 (no Path needed)
-
-
-def _read_all(root: Path, relative: list[str], advance: Advance | None) -> list[Sample | Skipped]:
-    results: list[Sample | Skipped] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:  # Pillow releases the GIL while decoding
-        for result in pool.map(lambda path: _read(root, path), relative):
-            results.append(result)
-            if advance:
-                advance(len(results), len(relative))
-    return results
-
-
-def _read(root: Path, relative: str) -> Sample | Skipped:
-    try:
-        relative.encode("utf-8")
-    except UnicodeEncodeError:
-        return Skipped(relative.encode("utf-8", "replace").decode(), "its name is not UTF-8; rename it")
-    try:
-        load_rgb(root / relative, at_least=_PROBE_SIDE)
-        digest = hashlib.sha256((root / relative).read_bytes()).hexdigest()
-    except InputError as error:
-        return Skipped(relative, str(error))
-    except OSError as error:
-        return Skipped(relative, f"cannot read it: {error.strerror}")
-    return Sample(path=relative, label=relative.split("/")[0], sha256=digest, group=digest[:16])

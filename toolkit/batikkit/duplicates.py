@@ -203,9 +203,7 @@ def same_picture(
     return same
 
 
-def _colour_shift(
-    left: NDArray[np.uint8], right: NDArray[np.uint8], maps: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _colour_shift(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mean absolute colour difference [P] of aligned pictures [P, N, N, 3], apart from a difference in brightness."""
     warped = [warp(right[..., channel].astype(np.float32), maps) for channel in range(3)]
     inside = warped[0][1][..., None]

@@ -8,10 +8,12 @@ pairs at once.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
-LEVELS = ((16, 7, 0.60), (32, 4, 0.80), (64, 4, 0.0))
+LEVELS = ((16, 6, 0.60), (32, 3, 0.80), (64, 1, 0.80), (64, 2, 0.0))
 """Side [pixels], Gauss-Newton steps, and the correlation below which a pair is given up, from coarse to fine."""
 
 MIN_OVERLAP = 0.70
@@ -96,9 +98,7 @@ def _refine(left: _Floats, right: _Floats, maps: _Floats, steps: int) -> tuple[_
 def _gauss_newton_step(a: _Floats, b: _Floats, weight: _Floats, side: int) -> _Floats:
     x, y = _grid(side)
     picture = b.reshape(-1, side, side)
-    down, across = np.gradient(picture, 2 / side, axis=(1, 2))
-    across = across.reshape(b.shape) * weight
-    down = down.reshape(b.shape) * weight
+    down, across = (np.asarray(np.gradient(picture, 2 / side, axis=a)).reshape(b.shape) * weight for a in (1, 2))
     jacobian = np.stack([across * x, across * y, across, down * x, down * y, down], axis=1)
     residual = np.clip(a - b, -_LARGEST_RESIDUAL, _LARGEST_RESIDUAL) * weight
     # The small diagonal keeps a picture without detail in one direction from running away along it.
@@ -123,9 +123,11 @@ def _normalised(values: _Floats, weight: _Floats) -> _Floats:
 
 def _shrink(stack: NDArray[np.uint8], factor: int) -> _Floats:
     count, side = len(stack), stack.shape[-1] // factor
-    return stack.reshape(count, side, factor, side, factor).mean(axis=(2, 4), dtype=np.float32)
+    tiles = stack.reshape(count, side, factor, side, factor)
+    return np.asarray(tiles.mean(axis=(2, 4), dtype=np.float32), dtype=np.float32)
 
 
+@functools.lru_cache(maxsize=8)
 def _grid(side: int) -> tuple[_Floats, _Floats]:
     centres = ((np.arange(side, dtype=np.float32) + 0.5) / side * 2 - 1).astype(np.float32)
     y, x = np.meshgrid(centres, centres, indexing="ij")

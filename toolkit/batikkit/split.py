@@ -34,11 +34,11 @@ class SplitRow:
 def assign_splits(samples: Sequence[Sample], *, ratios: Sequence[float], seed: int) -> tuple[SplitRow, ...]:
     """Deals whole groups to train, validation and test, class by class, as near to `ratios` as groups allow.
 
-    A class with three groups or more gets at least one in every split.
+    A class with three groups or more gets at least one in every split; one with two is trained and tested.
 
     Args:
         samples: The images; those with equal `group` stay together.
-        ratios: Fractions of train, validation and test.
+        ratios: Fractions of train, validation and test; a split of fraction 0 stays empty.
         seed: Another seed gives another split.
 
     Returns:
@@ -87,24 +87,30 @@ def _groups_by_class(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
 
 
 def _deal(groups: Mapping[str, int], ratios: Sequence[float], seed: int) -> dict[str, str]:
+    """Each group, the largest first, to the split that lacks most images."""
     total = sum(groups.values())
-    missing = {split: ratio * total for split, ratio in zip(SPLITS, ratios, strict=True)}
+    wanted = {split: ratio * total for split, ratio in zip(SPLITS, ratios, strict=True) if ratio > 0}
+    missing = dict(wanted)
     dealt: dict[str, str] = {}
     for group in _shuffled(groups, seed):
-        split = max(SPLITS, key=lambda name: missing[name])
+        split = max(wanted, key=lambda name: missing[name])
         dealt[group] = split
         missing[split] -= groups[group]
-    if len(groups) >= len(SPLITS):
-        _fill_empty(dealt, groups)
+    if len(groups) == 2 and "test" in wanted:
+        # With two there is nothing to validate on; an untested class would be worse.
+        dealt[min(groups, key=lambda group: (groups[group], _chance(seed, group)))] = "test"
+        return dealt
+    if len(groups) >= len(wanted):
+        _fill_empty(dealt, groups, tuple(wanted))
     return dealt
 
 
-def _fill_empty(dealt: dict[str, str], groups: Mapping[str, int]) -> None:
+def _fill_empty(dealt: dict[str, str], groups: Mapping[str, int], splits: Sequence[str]) -> None:
     """Gives every split a group, taking the smallest one of the split that has most groups."""
-    for split in SPLITS:
+    for split in splits:
         counts = Counter(dealt.values())
         if not counts[split]:
-            richest = max(SPLITS, key=lambda name: counts[name])
+            richest = max(splits, key=lambda name: counts[name])
             smallest = min((g for g, s in dealt.items() if s == richest), key=lambda g: (groups[g], g))
             dealt[smallest] = split
 
@@ -160,7 +166,7 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
         raise InputError(f"split {path} is not CSV: {error}") from error
     repeated = [name for name, count in Counter(row.sample.path for row in rows).items() if count > 1]
     if repeated:
-        raise InputError(f"split {path} names {repeated[0]!r} {len(repeated) + 1} times: one line per image")
+        raise InputError(f"split {path} names {repeated[0]!r} more than once: one line per image")
     return rows
 
 
@@ -168,7 +174,7 @@ def _row(raw: Mapping[str, str | None], source: Path) -> SplitRow:
     path, label, split = (raw.get(name) or "" for name in ("path", "label", "split"))
     split = {"val": "validation", "valid": "validation"}.get(split, split)
     parts = PurePosixPath(path.replace("\\", "/"))
-    if not path or parts.is_absolute() or ".." in parts.parts or "\0" in path or ":" in parts.parts[0]:
+    if not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in path or ":" in parts.parts[0]:
         raise InputError(f"split {source} names {path!r}: paths must lie inside the data set's folder")
     if split not in SPLITS:
         raise InputError(f"split {source} puts {path!r} into {split!r}: use {', '.join(SPLITS)}")
