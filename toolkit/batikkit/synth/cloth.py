@@ -20,16 +20,17 @@ def smooth_noise(rng: np.random.Generator, side: int, knots: int) -> Field:
     return np.asarray(coarse.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
 
 
-def lay(side: int, repeats: float, rng: np.random.Generator) -> tuple[Field, Field]:
+def lay(side: int, repeats: float, rng: np.random.Generator, *, turned: float = np.pi) -> tuple[Field, Field]:
     """Coordinates of every pixel on the cloth, in repeats of the motif.
 
-    The cloth is turned to any angle (it has no upright), seen slightly from the side, hangs in soft folds, and its
-    lines wobble as a hand-held canting does.
+    The cloth is turned either way (by default to any angle, since it has no upright), seen slightly from the side,
+    hangs in soft folds, and its lines wobble as a hand-held canting does.
 
     Args:
         side: Width and height in pixels.
         repeats: How many repeats the width shows.
         rng: Source of the variation.
+        turned: Largest turn either way [radians].
 
     Returns:
         x and y, float32 [side, side].
@@ -39,7 +40,7 @@ def lay(side: int, repeats: float, rng: np.random.Generator) -> tuple[Field, Fie
     tilt_x, tilt_y = rng.uniform(-0.22, 0.22, 2).astype(np.float32)
     depth = 1 + tilt_x * x + tilt_y * y
     stretch = np.float32(rng.uniform(0.92, 1.09))
-    x, y = turn(x / depth * stretch, y / depth / stretch, float(rng.uniform(0, 2 * np.pi)))
+    x, y = turn(x / depth * stretch, y / depth / stretch, float(rng.uniform(-turned, turned)))
     hang = np.float32(rng.uniform(0.0, 0.012))
     wobble = np.float32(rng.uniform(0.003, 0.014))
     fine = int(4 * repeats)
