@@ -74,6 +74,28 @@ def assign_folds(samples: Sequence[Sample], *, folds: int, seed: int) -> tuple[i
     return tuple(chosen[sample.group] for sample in samples)
 
 
+def fold_rows(
+    samples: Sequence[Sample], *, folds: int, fold: int, ratios: Sequence[float], seed: int
+) -> tuple[SplitRow, ...]:
+    """The split that tests on one fold: the other folds are dealt to train and validation in their ratio.
+
+    Args:
+        samples: The images.
+        folds: Number of parts, at least 2.
+        fold: The part to test on, 0..folds-1. Over all folds every image is tested once.
+        ratios: Fractions of train, validation and test; the last is ignored.
+        seed: Another seed gives other folds.
+
+    Raises:
+        InputError: as `assign_folds`.
+    """
+    tested = [part == fold for part in assign_folds(samples, folds=folds, seed=seed)]
+    rest = [sample for sample, test in zip(samples, tested, strict=True) if not test]
+    both = ratios[0] + ratios[1]
+    dealt = {r.sample.path: r for r in assign_splits(rest, ratios=(ratios[0] / both, ratios[1] / both, 0.0), seed=seed)}
+    return tuple(dealt.get(sample.path, SplitRow(sample, "test")) for sample in samples)
+
+
 def _groups_by_class(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
     """Label -> group -> number of images. A group with several labels counts under its most frequent one."""
     labels: dict[str, Counter[str]] = defaultdict(Counter)

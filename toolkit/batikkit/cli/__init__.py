@@ -15,6 +15,7 @@ import typer
 
 from batikkit import __version__
 from batikkit.cli.bench import bench
+from batikkit.cli.data import data
 from batikkit.cli.doctor import doctor
 from batikkit.cli.export import export
 from batikkit.cli.predict import predict
@@ -48,6 +49,7 @@ def _root(
 
 
 app.command()(quickstart)
+app.add_typer(data, name="data")
 app.command()(train)
 app.command()(export)
 app.command()(predict)

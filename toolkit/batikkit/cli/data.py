@@ -1,0 +1,217 @@
+"""`batikkit data check|split|synth`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from batikkit.cli.options import JsonFile, Seed
+from batikkit.errors import InputError, VerificationError
+
+if TYPE_CHECKING:
+    from batikkit.check import CheckReport
+    from batikkit.prepared import PreparedData
+
+data = typer.Typer(no_args_is_help=True, help="Check a set of photographs, split it without leaks, or draw one.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.")]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(metavar="REGEX", help="Images of a class whose relative paths match alike belong together."),
+]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Look at every file again and keep no fingerprints.")]
+_LISTED = 10
+
+
+@data.command()
+def check(
+    folder: Folder,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when something would leak.")] = False,
+    group_by: GroupBy = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", metavar="FILE", help="Check this split.csv for leaks.")
+    ] = None,
+    json_file: JsonFile = None,
+    html: Annotated[Path | None, typer.Option(metavar="PATH", help="Write a page with thumbnails.")] = None,
+    sheets: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write a contact sheet per group into a new folder.")
+    ] = None,
+    no_cache: NoCache = False,
+) -> None:
+    """Look at every image: what is odd, which are copies, what would leak, and what to do.
+
+    Example: batikkit data check photos/ --html check.html
+    """
+    from batikkit.check import check_folder, write_report
+    from batikkit.console import note, progress
+
+    with progress("check images") as advance:
+        report = check_folder(
+            folder, group_by=group_by, split_file=split_file, cache=not no_cache, advance=advance
+        )  # fmt: skip
+    _print_report(report)
+    if json_file:
+        write_report(json_file, report)
+        note(f"wrote {json_file}")
+    if html or sheets:
+        from batikkit.check_page import write_page, write_sheets
+
+        if html:
+            write_page(html, folder, report)
+            note(f"wrote {html}")
+        if sheets:
+            note(f"wrote {write_sheets(sheets, folder, report.groups)} contact sheets into {sheets}")
+    if strict and report.would_leak:
+        raise VerificationError(f"--strict: {report.verdict[-1]}")
+
+
+@data.command()
+def split(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file, or with --folds the new folder.")] = Path(
+        "split.csv"
+    ),
+    ratios: Annotated[str, typer.Option(help="Shares of train, validation and test.")] = "70,20,10",
+    folds: Annotated[
+        int, typer.Option(metavar="K", help="Write K splits, each testing another part (0: one split).")
+    ] = 0,
+    group_by: GroupBy = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    no_cache: NoCache = False,
+    seed: Seed = 0,
+) -> None:
+    """Split a set so that copies never cross; the file goes into train --split.
+
+    Example: batikkit data split photos/ --ratios 70,20,10 --seed 1 -o split.csv
+    """
+    from batikkit.console import note, progress
+    from batikkit.prepared import load_dataset
+    from batikkit.split import fold_rows, write_split
+
+    shares = parse_ratios(ratios)
+    target = out / "fold1.csv" if folds else out
+    if target.exists() and not force:
+        raise InputError(f"{target} exists: name another with --out, or replace it with --force")
+    with progress("check images") as advance:
+        prepared = load_dataset(
+            folder, strict=strict, group_by=group_by, ratios=shares, seed=seed, cache=not no_cache, advance=advance
+        )
+    for line in prepared.notes:
+        note(f"batikkit: {line}")
+    if not folds:
+        write_split(out, prepared.rows)
+        _print_split(prepared, shares)
+        typer.echo(f"wrote {out}; next: batikkit train {folder} --split {out}")
+        return
+    for fold in range(folds):
+        rows = fold_rows(prepared.dataset.samples, folds=folds, fold=fold, ratios=shares, seed=seed)
+        write_split(out / f"fold{fold + 1}.csv", rows)
+    typer.echo(f"wrote {folds} splits into {out}; every image is tested once")
+
+
+@data.command()
+def synth(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make; must not exist or be empty.")],
+    motifs: Annotated[
+        str | None, typer.Option(help="Names, separated by commas.", show_default="all that are drawn")
+    ] = None,
+    per_class: Annotated[int, typer.Option(help="Images per motif.")] = 60,
+    size: Annotated[int, typer.Option(help="Side [pixels].")] = 288,
+    sheet: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write a contact sheet (PNG).")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Draw batik motifs from their geometry; the same seed gives the same bytes.
+
+    Example: batikkit data synth synthetic/ --motifs kawung,parang --per-class 40 --size 192 --seed 1
+    """
+    from batikkit import atomic
+    from batikkit.console import progress
+    from batikkit.contact_sheet import contact_sheet
+    from batikkit.images import load_pixels
+    from batikkit.synth import MOTIFS, write_synthetic_set
+
+    names = list(MOTIFS) if motifs is None else [name.strip() for name in motifs.split(",") if name.strip()]
+    with progress("draw motifs") as advance:
+        written = write_synthetic_set(
+            out, motifs=names, per_class=per_class, size=size, seed=seed, progress=advance
+        )  # fmt: skip
+    typer.echo(f"drew {len(written)} images of {len(names)} motifs into {out}")
+    if sheet:
+        columns = min(per_class, 6)
+        shown = [path for index, path in enumerate(written) if index % per_class < columns]
+        labels = [path.parent.name if index % columns == 0 else "" for index, path in enumerate(shown)]
+        with atomic.replacing(sheet) as temporary:
+            contact_sheet([load_pixels(path, 160) for path in shown], columns=columns, labels=labels).save(
+                temporary, format="PNG"
+            )
+        typer.echo(f"wrote {sheet}")
+
+
+def parse_ratios(text: str) -> tuple[float, float, float]:
+    """`70,20,10` or `0.7,0.2,0.1` as fractions that sum to 1.
+
+    Raises:
+        InputError: not three positive numbers.
+    """
+    try:
+        shares = [float(part) for part in text.split(",")]
+    except ValueError:
+        shares = []
+    if len(shares) != 3 or not all(0 < share < float("inf") for share in shares):
+        raise InputError(f"--ratios {text!r}: give three positive numbers for train, validation and test: 70,20,10")
+    train, validation, test = (share / sum(shares) for share in shares)
+    return train, validation, test
+
+
+def _print_report(report: CheckReport) -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    figures = ("images", "independent", "shortest px", "median px")
+    table = Table("class", *(Column(name, justify="right") for name in figures), "formats")
+    for facts in report.classes:
+        formats = ", ".join(f"{name} {count}" for name, count in facts.formats.items())
+        cells = (facts.images, facts.groups, facts.shortest_px, facts.median_px)
+        table.add_row(Text(printable(facts.label)), *(str(cell) for cell in cells), formats)
+    groups = sum(facts.groups for facts in report.classes)
+    table.add_section()
+    table.add_row("all", str(report.images), str(groups))
+    console.print(table)
+    colours = {"error": "red", "leak": "red", "warning": "yellow", "info": "dim"}
+    for finding in report.findings:
+        console.print(
+            Text.assemble((f"{finding.severity:>7}  ", colours[finding.severity]), printable(finding.message))
+        )
+        console.print(Text(f"         -> {printable(finding.advice)}", style="dim"), soft_wrap=True)
+        for path in finding.paths[:_LISTED]:
+            console.print(Text(f"         {printable(path)}"), soft_wrap=True)
+        if len(finding.paths) > _LISTED:
+            console.print(Text(f"         and {len(finding.paths) - _LISTED} more (--json or --html names them all)"))
+    for line in report.verdict:
+        console.print(Text.assemble(("verdict  ", "bold"), printable(line)), soft_wrap=True)
+
+
+def _print_split(prepared: PreparedData, shares: Sequence[float]) -> None:
+    from collections import Counter
+
+    from batikkit.split import SPLITS
+
+    counts = Counter(row.split for row in prepared.rows)
+    parts = (
+        f"{name} {counts[name]} ({counts[name] / len(prepared.rows):.1%} of {share:.0%} wanted)"
+        for name, share in zip(SPLITS, shares, strict=True)
+    )
+    typer.echo(", ".join(parts))
+
+
+def printable(text: str) -> str:
+    """File names may hold line breaks and terminal commands: shows them as escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
