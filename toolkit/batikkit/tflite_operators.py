@@ -19,6 +19,9 @@ _ACTIVATIONS = range(6)
 
 # Least number of inputs of operators without a rule of their own: some kernels read them without counting.
 _LEAST_INPUTS = """
+1 HASHTABLE_SIZE READ_VARIABLE
+2 ASSIGN_VARIABLE
+3 HASHTABLE_FIND HASHTABLE_IMPORT
 1 ABS ADD_N ARG_MAX ARG_MIN BITCAST CAST CEIL COMPLEX_ABS COS DENSIFY ELU EXP FAKE_QUANT FLOOR GELU IMAG
 1 L2_NORMALIZATION LOCAL_RESPONSE_NORMALIZATION LOG LOGICAL_NOT LOG_SOFTMAX MATRIX_DIAG NEG PACK RANK REAL ROUND
 1 RSQRT SHAPE SIGN SIN SQRT SQUARE SQUEEZE UNIQUE UNPACK WHERE ZEROS_LIKE
@@ -42,6 +45,20 @@ _SAME_TYPE = frozenset(_SAME_TYPE_NAMES.split())
 _BOOLEAN = frozenset(
     ("EQUAL", "NOT_EQUAL", "LESS", "LESS_EQUAL", "GREATER", "GREATER_EQUAL", "LOGICAL_AND", "LOGICAL_OR", "LOGICAL_NOT")
 )
+_RESOURCE = frozenset(("READ_VARIABLE", "ASSIGN_VARIABLE", "HASHTABLE_FIND", "HASHTABLE_IMPORT", "HASHTABLE_SIZE"))
+# All other kernels follow an input that was left out.
+_MAY_OMIT = frozenset(
+    (
+        "CONV_2D",
+        "DEPTHWISE_CONV_2D",
+        "TRANSPOSE_CONV",
+        "FULLY_CONNECTED",
+        "CONV_3D",
+        "CONV_3D_TRANSPOSE",
+        "SVDF",
+        "LSTM",
+    )
+)
 _LEAST = {name: int(line[0]) for line in _LEAST_INPUTS.split("\n") for name in line[2:].split()}
 
 
@@ -61,6 +78,8 @@ def check_operator(operator: Operator) -> None:
     Raises:
         ModelFault: options or tensors that a kernel would not survive.
     """
+    may_omit = operator.name in _MAY_OMIT or operator.name.startswith(("UNIDIRECTIONAL", "BIDIRECTIONAL", "CUSTOM:"))
+    need(may_omit or None not in operator.inputs, f"{operator.label()} lacks a required input")
     rule = _RULES.get(operator.name)
     if rule is None:
         _check_plain(operator)
@@ -81,9 +100,10 @@ def _check_plain(operator: Operator) -> None:
     """What holds for an operator without a rule of its own."""
     least, given = _LEAST.get(operator.name, 0), len(operator.inputs)
     need(given >= least, f"{operator.label()} has {given} inputs, not {least} or more")
-    need(None not in operator.inputs[:least], f"{operator.label()} lacks a required input")
-    need(not least or bool(operator.outputs), f"{operator.label()} has no output")
     source = operator.inputs[0] if given else None
+    resource = operator.name not in _RESOURCE or (source is not None and source.dtype == "resource")
+    need(resource, f"{operator.label()} works on something other than a resource")
+    need(not least or bool(operator.outputs) or operator.name in _RESOURCE, f"{operator.label()} has no output")
     if source is None or not operator.outputs:
         return
     found = operator.outputs[0].dtype
