@@ -7,7 +7,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from batikkit.flatbuffer import Field, Schema, Table
+from batikkit.flatbuffer import SCALARS, Field, Schema, Table
 
 # Runtimes map constants straight from the file and use vector instructions on them (the schema says `force_align: 16`).
 _BYTES_ALIGNMENT = 16
@@ -87,7 +87,7 @@ class _Packer:
         if spec.kind in ("table", "union"):
             return self.table(value)
         if spec.kind == "scalars":
-            return self._scalars(np.asarray(value))
+            return self._scalars(np.asarray(value, SCALARS[spec.target][1]))
         make = self.builder.CreateString if spec.kind == "strings" else self.table
         return self._offsets([int(make(item)) for item in value])
 

@@ -165,8 +165,8 @@ def test_mediapipe_agrees(tflite_models: Path, tmp_path: Path, variant: str) -> 
 def mediapipe_resize(pixels: np.ndarray, size: int) -> np.ndarray:
     """What MediaPipe makes of a larger picture: uint8 [H, W, 3] to uint8 [size, size, 3].
 
-    It warps corner onto corner (OpenCV `warpPerspective`): output pixel x samples input position x * W / size, half a pixel
-    up and left of the usual place, between four neighbours in steps of 1/32 pixel, without averaging when it shrinks.
+    It warps corner onto corner (OpenCV `warpPerspective`): output pixel x samples input position x * W / size, off the
+    usual place, between four neighbours in steps of 1/32 pixel, without averaging when it shrinks.
     """
     (top, below, y), (left, right, x) = (_neighbours(length, size) for length in pixels.shape[:2])
     real = pixels.astype(np.float64)

@@ -19,7 +19,7 @@ MAX_DEPTH = 64
 MAX_ELEMENTS = 200_000
 
 # Schema notation -> struct code, NumPy dtype. Everything in a flatbuffer is little-endian.
-_SCALARS = {
+SCALARS = {
     "bool": ("<B", "u1"),
     "i8": ("<b", "i1"),
     "u8": ("<B", "u1"),
@@ -87,7 +87,7 @@ def _parse_field(word: str) -> Field:
     plural = "s" if vector else ""
     if notation == "-":
         return Field(name, "deprecated")
-    if notation in _SCALARS:
+    if notation in SCALARS:
         return Field(name, "scalar" + plural, notation, float(default) if "." in default else int(default or 0))
     if notation == "str":
         return Field(name, "string" + plural)
@@ -246,7 +246,7 @@ class _Reader:
         return self.table(self.offset(position), members[code - 1], depth + 1)
 
     def _scalar(self, position: int, notation: str) -> Any:
-        code = _SCALARS[notation][0]
+        code = SCALARS[notation][0]
         size = struct.calcsize(code)
         if position < 0 or position + size > len(self._data):
             raise FlatbufferError(f"byte {position} lies outside the file of {len(self._data)} bytes")
@@ -255,7 +255,7 @@ class _Reader:
         return struct.unpack_from(code, self._data, position)[0]
 
     def _scalars(self, position: int, notation: str) -> NDArray[Any]:
-        dtype = np.dtype(_SCALARS[notation][1])
+        dtype = np.dtype(SCALARS[notation][1])
         start, count = self._vector(position, dtype.itemsize)
         if start % dtype.itemsize:
             raise FlatbufferError(f"vector at byte {position} is not aligned")
