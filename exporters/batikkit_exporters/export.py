@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from batikkit.parity_pack import PARITY_FILE, write_parity_pack
 from batikkit.split import SPLIT_FILE, SplitRow, of_split, read_split
 from batikkit_exporters.calibration import CALIBRATION_FILE, CalibrationSet, check_unchanged, draw_calibration
 from batikkit_exporters.convert import convert
+from batikkit_exporters.metadata import ModelInfo, attach_metadata
 from batikkit_exporters.proof import describe, prove_answers, prove_contract
 from batikkit_exporters.recipes import Recipe, find_recipe
 
@@ -114,6 +116,8 @@ def _export_one(
 ) -> Exported:
     started = time.perf_counter()
     content = convert(frozen, recipe, images=calibration.images, io=io)
+    if io == "uint8":  # consumers of metadata refuse int8 pixels
+        content = attach_metadata(content, info=_info(recipe, run_id, labels, folder))
     path = folder / f"{recipe.name}.tflite"
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -125,6 +129,19 @@ def _export_one(
     )
     write_manifest(manifest_path(path), manifest)
     return Exported(path, manifest, difference, time.perf_counter() - started)
+
+
+def _info(recipe: Recipe, run_id: str, labels: tuple[str, ...], folder: Path) -> ModelInfo:
+    """What the file says of itself; the hash of the split ties it to the photographs it was trained on."""
+    split = hashlib.sha256((folder.parent / SPLIT_FILE).read_bytes()).hexdigest()
+    return ModelInfo(
+        name=f"Batik motif classifier, {recipe.name}",
+        version=run_id,
+        author="batikkit",
+        license="that of the photographs it was trained on",
+        description=f"MobileNetV2 for {len(labels)} batik motifs. {recipe.statement} Split {split}.",
+        labels=labels,
+    )
 
 
 def _write_parity(
