@@ -10,7 +10,7 @@ import typer
 from batikkit.cli.options import Seed
 
 PER_CLASS = 200
-VARIETY = 0.12
+VARIETY = 0.06
 """Some turn and scale, yet few enough looks for a network from scratch to learn within two minutes."""
 VARIANTS = ("float16", "int8")
 
