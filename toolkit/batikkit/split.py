@@ -112,16 +112,15 @@ def _deal(groups: Mapping[str, int], ratios: Sequence[float], seed: int) -> dict
     """Each group, the largest first, to the split that lacks most images."""
     total = sum(groups.values())
     wanted = {split: ratio * total for split, ratio in zip(SPLITS, ratios, strict=True) if ratio > 0}
+    order = _shuffled(groups, seed)
+    if len(order) == 2 and "test" in wanted:
+        return {order[0]: "train", order[1]: "test"}  # an untested class would be worse than one not validated
     missing = dict(wanted)
     dealt: dict[str, str] = {}
-    for group in _shuffled(groups, seed):
+    for group in order:
         split = max(wanted, key=lambda name: missing[name])
         dealt[group] = split
         missing[split] -= groups[group]
-    if len(groups) == 2 and "test" in wanted:
-        # With two there is nothing to validate on; an untested class would be worse.
-        dealt[min(groups, key=lambda group: (groups[group], _chance(seed, group)))] = "test"
-        return dealt
     if len(groups) >= len(wanted):
         _fill_empty(dealt, groups, tuple(wanted))
     return dealt

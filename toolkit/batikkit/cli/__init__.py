@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 a gate failed, 2 the user's input is wrong."""
     # A picture that claims gigabytes of pixels is refused by the loader instead of warned about.
     warnings.filterwarnings("error", message=".*decompression bomb.*")
+    # Damaged EXIF blocks and the like: the picture itself is read, and what cannot be read is told by name.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
         app(args=None if argv is None else list(argv), prog_name="batikkit")
     except BatikkitError as error:
