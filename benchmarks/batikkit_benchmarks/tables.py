@@ -92,6 +92,12 @@ def footnotes(report: BenchReport) -> list[str]:
         f"(!) {result.name}: latency not valid: {result.notes[0]}" for result in report.results if not result.valid
     ]
     lines += [f"failed: {failure.variant} under {failure.runtime}: {failure.reason}" for failure in report.failures]
+    for result in report.results:
+        if result.parity and result.parity.images_per_s:
+            rate, bare = result.parity.images_per_s, 1000 / result.latency_ms.p50
+            lines.append(
+                f"{result.name}: {rate:.1f} photographs/s, decoded ahead; {rate / bare:.0%} of the network alone"
+            )
     failed = [gate for gate in report.gates if not gate.passed]
     if report.gates:
         lines.append(f"gates: {len(report.gates) - len(failed)} of {len(report.gates)} passed")

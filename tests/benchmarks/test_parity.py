@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,20 @@ def test_decoding_keeps_the_order_and_skips_nothing(photographs: Path) -> None:
     assert [i for i, value in enumerate(values) if value is None] == [found.names.index("across/broken.png")]
     expected = np.asarray(Image.open(photographs / found.names[40]))
     np.testing.assert_array_equal(values[40], expected)
+
+
+def test_decoding_runs_while_the_network_works(photographs: Path) -> None:
+    files = find_photographs(photographs, ("across", "diagonal", "upright")).files[:40]
+
+    def slow(pixels: object) -> object:
+        time.sleep(0.02)
+        return pixels
+
+    start = time.monotonic()
+    for _ in decoded_ahead(files, image_size=96, prepare=slow, decoders=2):
+        time.sleep(0.02)
+    # One after the other would take 40 * 0.04 = 1.6 s, perfect overlap 0.8 s.
+    assert time.monotonic() - start < 1.3
 
 
 def test_unknown_motif_folders_are_refused(photographs: Path) -> None:
