@@ -94,7 +94,7 @@ def test_no_damage_raises_anything_else(dressed: bytes) -> None:
     rng = np.random.default_rng(5)
     tail = dressed.index(b"M001") - 64
     refused = 0
-    for _ in range(150):
+    for _ in range(100):
         data = bytearray(dressed)
         for _ in range(int(rng.integers(1, 4))):
             start = tail if rng.random() < 0.3 else len(data) - 1500
@@ -103,4 +103,4 @@ def test_no_damage_raises_anything_else(dressed: bytes) -> None:
             read_metadata(bytes(data))
         except InputError:
             refused += 1
-    assert refused > 15
+    assert refused > 10
