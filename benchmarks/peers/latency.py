@@ -106,8 +106,10 @@ def _onnx(file: Path) -> str:
 def _mnn(file: Path) -> Path:
     converted = _work(file, ".mnn")
     if not converted.exists():
-        tool = Path(sys.executable).with_name("mnnconvert")
-        command = [tool, "-f", "TFLITE", "--modelFile", file, "--MNNModel", converted, "--bizCode", "batikkit"]
+        # The `mnnconvert` script first installs a logging package with the system's pip and reports the conversion to
+        # a server; the native converter below it does neither.
+        tool = [sys.executable, "-c", "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"]
+        command = [*tool, "-f", "TFLITE", "--modelFile", file, "--MNNModel", converted, "--bizCode", "batikkit"]
         subprocess.run(command, check=True, capture_output=True)
     return converted
 
