@@ -56,7 +56,7 @@ def cache_file(root: Path) -> Path:
 def read_cache(file: Path) -> Cache:
     """Reads a cache; an empty one when the file is missing, damaged or of another version."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             facts = json.loads(stored["facts"].tobytes())
             if facts["schema_version"] != SCHEMA_VERSION:
                 return Cache()
