@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from batikkit.web_page import markdown_table
 from batikkit_benchmarks.facts import host_facts
 from batikkit_benchmarks.page import report_name
 from batikkit_benchmarks.report import BenchReport
@@ -15,20 +16,11 @@ def to_markdown(reports: Sequence[BenchReport], *, title: str) -> str:
     """One section per bench; hosts are never averaged."""
     lines = [f"# {title}", ""]
     for report in reports:
-        lines += [f"## {report_name(report)}", "", *_table(COLUMNS, map(row, report.results)), ""]
+        lines += [f"## {report_name(report)}", "", *markdown_table(COLUMNS, map(row, report.results)), ""]
         lines += [f"* {line}" for line in footnotes(report)] + [""]
         if report.gates:
             verdicts = ((g.configuration, gate_text(g), "pass" if g.passed else "**FAIL**") for g in report.gates)
-            lines += [*_table(("configuration", "gate", "verdict"), verdicts), ""]
+            lines += [*markdown_table(("configuration", "gate", "verdict"), verdicts), ""]
         lines += ["<details><summary>Host</summary>", ""]
-        lines += [*_table(("fact", "value"), host_facts(report.host).items()), "", "</details>", ""]
+        lines += [*markdown_table(("fact", "value"), host_facts(report.host).items()), "", "</details>", ""]
     return "\n".join([*lines, f"A latency is {RULES}.", ""])
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    body = [_line(cells) for cells in rows]
-    return [_line(headings), "|" + "---|" * len(headings), *body]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from importlib import resources
 
+from batikkit.svg import marker
+from batikkit.web_page import html_table, web_page
 from batikkit_benchmarks.conditions import Snapshot, name_flags
 from batikkit_benchmarks.facts import host_facts
 from batikkit_benchmarks.plots import colour_class, front, latency_plot, pareto_plot
 from batikkit_benchmarks.report import BenchReport, Parity, Result
-from batikkit_benchmarks.svg import marker
 from batikkit_benchmarks.tables import drop, gate_text, interval, megabytes, percent
 from batikkit_benchmarks.validity import RULES
 
@@ -25,18 +25,11 @@ def to_html(reports: Sequence[BenchReport], *, title: str) -> str:
         title: What was benched.
     """
     variants = list(dict.fromkeys(result.variant for report in reports for result in report.results))
-    css = (resources.files("batikkit_benchmarks") / "page.css").read_text(encoding="utf-8")
     body = [_heading(reports, title), *_overview(reports, variants)]
     for number, report in enumerate(reports):
         body += _section(report, number, variants)
     body += [_hosts(reports), _method(reports)]
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}: bench report</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-        + "\n".join(body)
-        + "\n</body>\n</html>\n"
-    )
+    return web_page(f"{title}: bench report", body)
 
 
 def report_name(report: BenchReport) -> str:
@@ -145,7 +138,7 @@ def _result_table(report: BenchReport, variants: Sequence[str]) -> str:
     best = front(report.results)
     rows = [_result_row(result, colour_class(result.variant, variants), result in best) for result in report.results]
     note = "◆ on this host's front · memory is the peak above the runtime's own · (!) latency not valid"
-    return _table(HEADINGS, rows) + f'<p class="soft">{note}</p>'
+    return html_table(HEADINGS, rows) + f'<p class="soft">{note}</p>'
 
 
 def _result_row(result: Result, colour: str, on_front: bool) -> list[str]:
@@ -197,7 +190,7 @@ def _steps(report: BenchReport, variants: Sequence[str]) -> str:
         ]
         for result in report.results
     ]
-    return f'<details><summary>Steps of one image</summary><div class="card">{_table(STEPS, rows)}</div></details>'
+    return f'<details><summary>Steps of one image</summary><div class="card">{html_table(STEPS, rows)}</div></details>'
 
 
 def _variant(result: Result, colour: str) -> str:
@@ -222,7 +215,7 @@ def _gates(report: BenchReport) -> str:
         ]
         for gate in report.gates
     ]
-    return f'<h3>Gates</h3><div class="card">{_table(("configuration", "gate", "verdict"), rows, text=True)}</div>'
+    return f'<h3>Gates</h3><div class="card">{html_table(("configuration", "gate", "verdict"), rows, text=True)}</div>'
 
 
 def _parity(report: BenchReport, variants: Sequence[str]) -> list[str]:
@@ -249,7 +242,7 @@ def _parity(report: BenchReport, variants: Sequence[str]) -> list[str]:
         "variant", "images", "top-1 (95 %)", f"reference ({source.reference or 'none'})", "drop, points (95 %)",
         "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
     )  # fmt: skip
-    parts = [f'<h3>Parity on {escape(source.source)}</h3><div class="card">{_table(headings, rows)}</div>']
+    parts = [f'<h3>Parity on {escape(source.source)}</h3><div class="card">{html_table(headings, rows)}</div>']
     return [*parts, _motifs(judged), _flips(judged)]
 
 
@@ -273,7 +266,7 @@ def _motifs(judged: Sequence[tuple[Result, Parity]]) -> str:
     headings = ("motif", "images", *(result.variant for result, _ in judged))
     return (
         f"<details open><summary>Accuracy per motif, and its drop in points</summary>"
-        f'<div class="card">{_table(headings, rows)}</div></details>'
+        f'<div class="card">{html_table(headings, rows)}</div></details>'
     )
 
 
@@ -297,7 +290,7 @@ def _flips(judged: Sequence[tuple[Result, Parity]]) -> str:
     more = (
         f'<p class="soft">and {len(rows) - FLIPS_SHOWN} more, in the JSON file</p>' if len(rows) > FLIPS_SHOWN else ""
     )
-    table = _table(("image", "variant", "truth", "reference says", "this file says"), rows[:FLIPS_SHOWN])
+    table = html_table(("image", "variant", "truth", "reference says", "this file says"), rows[:FLIPS_SHOWN])
     return f'<details><summary>Flipped answers: {len(rows)}</summary><div class="card">{table}{more}</div></details>'
 
 
@@ -306,7 +299,7 @@ def _hosts(reports: Sequence[BenchReport]) -> str:
     names = list(dict.fromkeys(name for column in columns for name in column))
     rows = [[escape(name), *(escape(column.get(name, "-")) for column in columns)] for name in names]
     headings = ("", *(report_name(report) for report in reports))
-    return f'<h2>Hosts</h2><div class="card">{_table(headings, rows, text=True)}</div>'
+    return f'<h2>Hosts</h2><div class="card">{html_table(headings, rows, text=True)}</div>'
 
 
 def _climate(report: BenchReport) -> dict[str, str]:
@@ -342,14 +335,6 @@ def _method(reports: Sequence[BenchReport]) -> str:
         "McNemar's exact test asks whether it could be chance.</li>"
         "<li>Hosts are shown side by side and never averaged.</li></ul>"
     )
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, text: bool = False) -> str:
-    """A table whose cells are already HTML; headings are plain text."""
-    kind = ' class="text"' if text else ""
-    head = "".join(f"<th{kind}>{escape(heading)}</th>" for heading in headings)
-    body = "".join("<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _optional(value: float | None, form: str) -> str:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from batikkit_benchmarks.report import BenchReport, Result
-from batikkit_benchmarks.svg import (
+from batikkit.svg import (
     Scale,
     drawing,
     element,
@@ -19,6 +18,7 @@ from batikkit_benchmarks.svg import (
     ratio_ticks,
     tooltip,
 )
+from batikkit_benchmarks.report import BenchReport, Result
 
 WIDTH = 960.0
 ROW = 40.0
