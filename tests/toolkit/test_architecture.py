@@ -22,7 +22,7 @@ PACKAGES = {
 HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe", "pandas")
 HEAVY_MODULES = {
     "batikkit.augment", "batikkit.engine", "batikkit.features", "batikkit.frozen_graph", "batikkit.keras_backend",
-    "batikkit.model", "batikkit.plots", "batikkit.train", "batikkit.trainer",
+    "batikkit.model", "batikkit.plain_cnn", "batikkit.plots", "batikkit.train", "batikkit.trainer",
 }  # fmt: skip
 
 

@@ -160,3 +160,20 @@ def test_tensorflow_sees_no_gpu_or_the_engine_is_keras() -> None:
     assert _wants_cache("auto") == (not tf.config.list_physical_devices("GPU"))
     with pytest.raises(InputError, match="choose auto, cached or keras"):
         _wants_cache("fast")
+
+
+def test_the_plain_network_is_what_its_page_says() -> None:
+    from batikkit.plain_cnn import scratch_config
+
+    paper = load_config("paper")
+    config = scratch_config(paper)
+    assert (config.phase1_epochs, config.phase2_epochs) == (0, paper.phase1_epochs + paper.phase2_epochs)
+    net = model.build_model(config, classes=10)
+    assert net.count_params() == 396_666
+    assert net.count_params() - model.trainable_parameters(net) == 992
+    assert net.get_layer(model.POOL).input.shape[1:] == (9, 9, 256)
+    assert net(np.zeros((1, 288, 288, 3), np.float32)).numpy().sum() == pytest.approx(1.0)
+    with pytest.raises(InputError, match="use --weights none"):
+        model.build_model(config, classes=10, weights="imagenet")
+    with pytest.raises(InputError, match="nothing to freeze"):
+        model.build_model(TrainConfig(network="plain-cnn"), classes=10)

@@ -21,7 +21,7 @@ def test_the_run_folder_explains_itself(trained_run: Path) -> None:
     names = {path.relative_to(trained_run).as_posix() for path in trained_run.rglob("*") if path.is_file()}
     assert {
         "run.json", "config.toml", "labels.txt", "split.csv", "history.csv", "model.keras", "metrics.json",
-        "layers.csv",         "plots/history.png", "plots/confusion.png", "plots/per_class.png",
+        "layers.csv", "predictions.csv", "plots/history.png", "plots/confusion.png", "plots/per_class.png",
     } <= names  # fmt: skip
     assert not (trained_run / "cache.tmp").exists()
     facts = runs.read_run(trained_run)

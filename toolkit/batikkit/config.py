@@ -18,7 +18,7 @@ else:
     import tomli as tomllib
 
 BACKBONE_STRIDE = 32
-"""MobileNetV2 halves its input five times; image sizes are multiples of it so that no pixel column is dropped."""
+"""The networks halve their input five times; image sizes are multiples of it so that no pixel column is dropped."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class TrainConfig:
     """Everything that decides a training run, apart from the images.
 
     Attributes:
+        network: `mobilenet-v2`, or `plain-cnn`, a small network that is always trained from scratch.
         image_size: Side of the square input [pixels], a multiple of 32.
         alpha: Width multiplier of MobileNetV2.
         dropout: Fraction dropped between pooling and the classifier.
@@ -61,6 +62,7 @@ class TrainConfig:
         views: Augmented views kept per image by the cached engine; later epochs reuse them in turn.
     """
 
+    network: str = "mobilenet-v2"
     image_size: int = 288
     alpha: float = 1.0
     dropout: float = 0.2
@@ -111,6 +113,7 @@ def _one_of(*names: str) -> tuple[Callable[[Any], bool], str]:
 
 
 _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "network": _one_of("mobilenet-v2", "plain-cnn"),
     "image_size": (lambda v: v % BACKBONE_STRIDE == 0 and 32 <= v <= 1024, "a multiple of 32 between 32 and 1024"),
     "alpha": _between(0.05, 3),
     "dropout": _between(0, 0.95),

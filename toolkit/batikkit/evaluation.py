@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from batikkit import atomic
 from batikkit.errors import InputError
 from batikkit.metrics import (
@@ -19,6 +16,7 @@ from batikkit.metrics import (
     classification_report,
     expected_calibration_error,
 )
+from batikkit.predictions import Predictions
 
 SCHEMA_VERSION = 1
 
@@ -41,10 +39,11 @@ class Evaluation:
     calibration_error: float
 
 
-def evaluate(probabilities: NDArray[np.float32], truth: NDArray[np.integer], labels: tuple[str, ...]) -> Evaluation:
-    """Judges float32 [N, C] probabilities against int [N] class indices."""
-    report = classification_report(truth, probabilities.argmax(axis=1), classes=len(labels))
-    return Evaluation(labels, report, expected_calibration_error(probabilities, truth))
+def evaluate(predictions: Predictions) -> Evaluation:
+    """Judges a model's answers."""
+    report = classification_report(predictions.truth, predictions.predicted, classes=len(predictions.labels))
+    error = expected_calibration_error(predictions.probabilities, predictions.truth)
+    return Evaluation(predictions.labels, report, error)
 
 
 def worst_confusions(evaluation: Evaluation, *, most: int = 10) -> tuple[Confusion, ...]:

@@ -1,4 +1,6 @@
-"""The paper's network: one flat functional MobileNetV2 with pixel scaling inside and a softmax head named `prediction`.
+"""The networks: the paper's flat MobileNetV2, and the plain one it is compared with.
+
+Both are functional models with pixel scaling inside and a softmax head named `prediction`.
 
 Flat, because quantization-aware training refuses a model inside a model; scaling inside, because then every consumer
 feeds raw RGB 0..255 and nobody guesses the preprocessing.
@@ -15,6 +17,7 @@ import numpy as np
 from batikkit.config import TrainConfig
 from batikkit.errors import InputError
 from batikkit.keras_backend import keras
+from batikkit.plain_cnn import plain_features
 
 HEAD = "prediction"
 POOL = "global_average_pooling"
@@ -38,7 +41,7 @@ def build_model(config: TrainConfig, *, classes: int, weights: str | Path = "non
     The backbone is frozen (phase 1). Layers below the head carry Keras' MobileNetV2 names.
 
     Args:
-        config: Gives image_size, alpha and dropout; its seed initialises what `weights` does not.
+        config: Gives network, image_size, alpha and dropout; its seed initialises what `weights` does not.
         classes: Number of motifs.
         weights: `none`, `imagenet` (downloaded by Keras) or the path of a no-top weight file in Keras' `.h5` layout.
 
@@ -46,18 +49,35 @@ def build_model(config: TrainConfig, *, classes: int, weights: str | Path = "non
         InputError: the weights cannot be fetched, or are of another network.
     """
     keras.utils.set_random_seed(config.seed)
-    side = config.image_size
-    image = keras.Input((side, side, 3), name="image")
+    image = keras.Input((config.image_size, config.image_size, 3), name="image")
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name=RESCALING)(image)
+    features = (
+        _mobilenet_features(scaled, config, weights)
+        if config.network == "mobilenet-v2"
+        else (_plain_features(scaled, config, weights))
+    )
+    pooled = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
+    dropped = keras.layers.Dropout(config.dropout, name="dropout")(pooled)
+    head = keras.layers.Dense(classes, activation="softmax", name=HEAD)(dropped)
+    return keras.Model(image, head, name="batik_" + config.network.replace("-", "_"))
+
+
+def _mobilenet_features(scaled: Any, config: TrainConfig, weights: str | Path) -> Any:
+    side = config.image_size
     backbone = keras.applications.MobileNetV2(
         input_tensor=scaled, alpha=config.alpha, include_top=False, weights=None, input_shape=(side, side, 3)
     )
     _load_backbone(backbone, weights, config.alpha, config.seed)
     backbone.trainable = False
-    pooled = keras.layers.GlobalAveragePooling2D(name=POOL)(backbone.output)
-    dropped = keras.layers.Dropout(config.dropout, name="dropout")(pooled)
-    head = keras.layers.Dense(classes, activation="softmax", name=HEAD)(dropped)
-    return keras.Model(image, head, name="batik_mobilenet_v2")
+    return backbone.output
+
+
+def _plain_features(scaled: Any, config: TrainConfig, weights: str | Path) -> Any:
+    if str(weights) != "none":
+        raise InputError(f"network plain-cnn is trained from scratch, got weights {weights}: use --weights none")
+    if config.phase1_epochs or config.frozen_layers >= 0:
+        raise InputError("network plain-cnn has nothing to freeze: set phase1_epochs=0 and frozen_layers=-1")
+    return plain_features(scaled, seed=config.seed)
 
 
 def _load_backbone(backbone: Any, weights: str | Path, alpha: float, seed: int) -> None:

@@ -61,6 +61,12 @@ def read_run(run: Path) -> dict[str, Any]:
     return facts
 
 
+def add_facts(run: Path, facts: dict[str, Any]) -> None:
+    """Adds to `run.json`, or replaces what it says under the same names."""
+    known = {key: value for key, value in read_run(run).items() if key not in ("schema_version", "run_id")}
+    write_run(run, {**known, **facts})
+
+
 def newest_run(runs_dir: Path) -> Path:
     """The newest run under `runs_dir`.
 

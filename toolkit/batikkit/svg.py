@@ -1,4 +1,4 @@
-"""The few SVG pieces that the plots of pages are made of: scales, ticks, text, markers. Colours come from the page's CSS."""
+"""The few SVG pieces of which pages make plots: scales, ticks, text, markers. Colours come from the page's CSS."""
 
 from __future__ import annotations
 

@@ -24,9 +24,10 @@ from batikkit.errors import BatikkitError, InputError
 from batikkit.evaluation import Evaluation, evaluate, write_evaluation
 from batikkit.keras_backend import keras, tf
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
+from batikkit.predictions import PREDICTIONS_FILE, Predictions, write_predictions
 from batikkit.prepared import PreparedData
 from batikkit.split import SPLIT_FILE, SPLITS, SplitRow, of_split, read_split, write_split
-from batikkit.trainer import Bar, Split, Trainer, fresh_cache, load_split, predict_keras
+from batikkit.trainer import HEAD_PHASE, Bar, Phase, Split, Trainer, fresh_cache, load_split, predict_keras
 
 LAYERS_FILE = "layers.csv"
 
@@ -55,6 +56,8 @@ class _Job:
     labels: tuple[str, ...]
     rows: tuple[SplitRow, ...]
     weights: str
+    notes: tuple[str, ...] = ()
+    frozen_beside: bool = False
 
 
 def train_run(
@@ -67,6 +70,7 @@ def train_run(
     bar: Bar,
     engine: str = "auto",
     cache_gb: float = 8.0,
+    frozen_beside: bool = False,
 ) -> Trained:
     """Trains in a new run folder under `runs_dir`.
 
@@ -79,6 +83,7 @@ def train_run(
         bar: Makes progress bars.
         engine: `auto`, `cached` or `keras`.
         cache_gb: Bound of the feature cache [GB].
+        frozen_beside: Keep the model as phase 1 leaves it, before fine-tuning, as a tested run named `frozen`.
 
     Raises:
         InputError: the weights cannot be used.
@@ -89,12 +94,9 @@ def train_run(
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=weights)
     run = runs.create_run(runs_dir, name=name)
-    job = _Job(run, data.dataset.root.resolve(), config, labels, data.rows, str(weights))
-    write_labels(run / LABELS_FILE, labels)
-    write_split(run / SPLIT_FILE, data.rows)
-    atomic.write_text(run / runs.CONFIG_FILE, to_toml(config))
-    _write_layers(run / LAYERS_FILE, model.layer_table(net))
-    runs.write_run(run, _facts(job, net, status="training", notes=data.notes))
+    root = data.dataset.root.resolve()
+    job = _Job(run, root, config, labels, data.rows, str(weights), data.notes, frozen_beside)
+    _open_run(job, net)
     return _train(job, net, bar=bar, engine=engine, cache_gb=cache_gb, saved=None)
 
 
@@ -109,7 +111,8 @@ def resume_run(run: Path, *, bar: Bar, engine: str = "auto", cache_gb: float = 8
         raise InputError(f"run {run} is already finished: evaluate or export it, or train a new one")
     config = read_config(run / runs.CONFIG_FILE)
     labels, rows = read_labels(run / LABELS_FILE), read_split(run / SPLIT_FILE)
-    job = _Job(run, Path(facts["data"]["root"]), config, labels, rows, facts["weights"])
+    root, beside = Path(facts["data"]["root"]), bool(facts.get("frozen_beside"))
+    job = _Job(run, root, config, labels, rows, facts["weights"], tuple(facts["notes"]), beside)
     path = run / checkpoint.CHECKPOINT_FILE
     saved = checkpoint.read_checkpoint(path) if path.exists() else None
     net = model.build_model(config, classes=len(labels), weights=job.weights)
@@ -131,19 +134,39 @@ def _train(
             bar=bar,
             engine=engine,
             cache_bytes=int(cache_gb * 1e9),
+            phase_done=lambda phase: _branch(job, net, trainer, splits["test"], phase),
         )
         if saved:
             trainer.resume(saved)
         trainer.fit()
-        probabilities = predict_keras(net, splits["test"].pixels)
-        evaluation = evaluate(probabilities, splits["test"].labels, job.labels)
+        return _finish(job, net, trainer, splits["test"])
     except KeyboardInterrupt:
         raise StoppedError(
             f"stopped; finished epochs are kept, continue with: batikkit train --resume {job.run}"
         ) from None
     finally:
         shutil.rmtree(cache, ignore_errors=True)
-    return _finish(job, net, trainer, evaluation)
+
+
+def _open_run(job: _Job, net: Any) -> None:
+    write_labels(job.run / LABELS_FILE, job.labels)
+    write_split(job.run / SPLIT_FILE, job.rows)
+    atomic.write_text(job.run / runs.CONFIG_FILE, to_toml(job.config))
+    _write_layers(job.run / LAYERS_FILE, model.layer_table(net))
+    runs.write_run(job.run, _facts(job, net, status="training"))
+
+
+def _branch(job: _Job, net: Any, trainer: Trainer, test: Split, phase: Phase) -> None:
+    """Keeps the frozen system, which is the model between the phases, as a run of its own."""
+    if not job.frozen_beside or phase.name != HEAD_PHASE or not job.config.phase2_epochs:
+        return
+    run = runs.create_run(job.run.parent, name="frozen")
+    frozen = dataclasses.replace(
+        job, run=run, config=dataclasses.replace(job.config, phase2_epochs=0), frozen_beside=False
+    )
+    _open_run(frozen, net)
+    runs.add_facts(run, {"phase_1_of": job.run.name})
+    _finish(frozen, net, trainer, test)
 
 
 def _decode(job: _Job, cache: Path, bar: Bar) -> dict[str, Split]:
@@ -158,34 +181,48 @@ def _decode(job: _Job, cache: Path, bar: Bar) -> dict[str, Split]:
     return splits
 
 
-def _finish(job: _Job, net: Any, trainer: Trainer, evaluation: Evaluation) -> Trained:
+def _finish(job: _Job, net: Any, trainer: Trainer, test: Split) -> Trained:
     progress = trainer.progress
+    predictions = _predict(job, net, test)
+    evaluation = evaluate(predictions)
+    trained = model.trainable_parameters(net)
     # Everything trainable again: a reader of the file gets an ordinary model, not one frozen half-way.
     net.trainable = True
     with atomic.replacing(job.run / runs.MODEL_FILE) as temporary:
         net.save(temporary)
+    write_predictions(job.run / PREDICTIONS_FILE, predictions)
     write_evaluation(job.run / runs.METRICS_FILE, evaluation)
     plots.draw_run(job.run / runs.PLOTS_FOLDER, progress.history, evaluation)
-    facts = runs.read_run(job.run)
     report = evaluation.report
     figures = {"accuracy": report.accuracy, "accuracy_ci95": report.accuracy_ci95, "n": report.n}
-    facts |= {"status": "done", "test": figures, "epochs": len(progress.history)}
-    facts |= {"train_seconds": round(progress.seconds, 2), "timings": trainer.timings}
-    runs.write_run(job.run, {key: value for key, value in facts.items() if key not in ("schema_version", "run_id")})
+    facts = {"status": "done", "test": figures, "epochs": len(progress.history), "parameters_trained": trained}
+    runs.add_facts(job.run, {**facts, "train_seconds": round(progress.seconds, 2), "timings": dict(trainer.timings)})
     (job.run / checkpoint.CHECKPOINT_FILE).unlink(missing_ok=True)
     return Trained(job.run, evaluation, progress.seconds, len(progress.history))
 
 
-def _facts(job: _Job, net: Any, *, status: str, notes: Sequence[str]) -> dict[str, Any]:
+def _predict(job: _Job, net: Any, test: Split) -> Predictions:
+    samples = of_split(job.rows, "test")
+    return Predictions(
+        job.labels,
+        tuple(sample.path for sample in samples),
+        tuple(sample.group for sample in samples),
+        test.labels,
+        predict_keras(net, test.pixels),
+    )
+
+
+def _facts(job: _Job, net: Any, *, status: str) -> dict[str, Any]:
     counts = Counter(row.split for row in job.rows)
     return {
         "status": status,
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": {"root": str(job.root), "images": len(job.rows), **{split: counts[split] for split in SPLITS}},
-        "notes": list(notes),
+        "notes": list(job.notes),
         "weights": job.weights if job.weights in ("imagenet", "none") else str(Path(job.weights).resolve()),
         "parameters": int(net.count_params()),
         "parameters_phase1": model.trainable_parameters(net),
+        "frozen_beside": job.frozen_beside,
         "config": dataclasses.asdict(job.config),
         "tools": tool_versions(),
         "host": {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version()},

@@ -30,6 +30,7 @@ from batikkit.pixels import decode_to_disk
 CACHE_FOLDER = "cache.tmp"
 HISTORY_COLUMNS = ("epoch", "phase", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 EVALUATION_BATCH = 32
+HEAD_PHASE = "head"
 Bar = Callable[[str], Any]
 """Bar(description) is a context manager that yields an `Advance`."""
 
@@ -79,6 +80,7 @@ class Trainer:
         bar: Makes progress bars.
         engine: `cached`, `keras` (everything on the fly) or `auto`.
         cache_bytes: Upper bound of the feature cache; a phase that would exceed it computes on the fly.
+        phase_done: Called with each finished phase while the model holds its best weights; after a kill perhaps again.
     """
 
     def __init__(
@@ -92,9 +94,11 @@ class Trainer:
         bar: Bar,
         engine: str = "auto",
         cache_bytes: int = 8 << 30,
+        phase_done: Callable[[Phase], None] | None = None,
     ) -> None:
         self.net, self.config, self.train, self.validation = net, config, train, validation
         self.run, self.bar = run, bar
+        self._phase_done = phase_done
         self.cache = run / CACHE_FOLDER
         self.progress = Progress()
         self.best_weights: checkpoint.Arrays = []
@@ -109,7 +113,7 @@ class Trainer:
         config = self.config
         cut = model.cut_layer(self.net, frozen_layers=config.frozen_layers)
         plan = [
-            Phase("head", config.phase1_epochs, config.phase1_learning_rate, model.POOL),
+            Phase(HEAD_PHASE, config.phase1_epochs, config.phase1_learning_rate, model.POOL),
             Phase("fine-tune", config.phase2_epochs, config.phase2_learning_rate, cut),
         ]
         return [phase for phase in plan if phase.epochs]
@@ -168,7 +172,7 @@ class Trainer:
 
     def _fit_phase(self, number: int, phase: Phase) -> None:
         config, progress = self.config, self.progress
-        if phase.name == "head":
+        if phase.name == HEAD_PHASE:
             model.freeze_backbone(self.net)
         else:
             model.unfreeze_above(
@@ -187,6 +191,8 @@ class Trainer:
                 advance(progress.epoch, phase.epochs)
         # The next phase starts from the best weights seen so far, and so does the final model.
         self.net.set_weights(self.best_weights)
+        if self._phase_done:
+            self._phase_done(phase)
         progress.phase, progress.epoch, progress.stale_epochs = number + 1, 0, 0
         progress.plateau_scale, progress.plateau_epochs = 1.0, 0
         self._save(engine=None)
