@@ -21,6 +21,7 @@ from batikkit.keras_backend import keras, tf
 from batikkit.labels import LABELS_FILE, labels_sha256, read_labels, write_labels
 from batikkit.manifest import Calibration, Manifest, manifest_path, write_manifest
 from batikkit.model import load_model
+from batikkit.motif_names import display_names
 from batikkit.parity_pack import PARITY_FILE, write_parity_pack
 from batikkit.split import SPLIT_FILE, SplitRow, of_split, read_split
 from batikkit_exporters.calibration import CALIBRATION_FILE, CalibrationSet, check_unchanged, draw_calibration
@@ -32,6 +33,8 @@ from batikkit_exporters.recipes import Recipe, find_recipe
 PROOF_IMAGES = 8
 PARITY_LIMIT = 1000
 """Most test images in a parity pack: 1000 of 288 pixels are 250 MB, and tell a drop of a point apart."""
+
+LICENSE = "that of the photographs it was trained on"
 
 Report = Callable[[str], None]
 
@@ -61,6 +64,7 @@ def export_run(
     calibration_size: int = 200,
     seed: int = 0,
     io: str = "uint8",
+    license: str = LICENSE,
     report: Report = lambda _line: None,
 ) -> list[Exported]:
     """Writes `<run>/export/`.
@@ -72,6 +76,7 @@ def export_run(
         calibration_size: Photographs in the representative data set.
         seed: Draws them.
         io: Input dtype of integer variants.
+        license: What the files say about their terms of use.
         report: Called with one line per finished step.
 
     Raises:
@@ -98,7 +103,7 @@ def export_run(
     exported = []
     frozen = freeze(net)
     for recipe in recipes:
-        done = _export_one(frozen, recipe, folder, run.name, labels, calibration, proof, io)
+        done = _export_one(frozen, recipe, folder, run.name, labels, calibration, proof, io, license)
         report(_line(done))
         exported.append(done)
     return exported
@@ -113,11 +118,12 @@ def _export_one(
     calibration: CalibrationSet,
     proof: tuple[NDArray[np.uint8], NDArray[np.float32]],
     io: str,
+    license: str,
 ) -> Exported:
     started = time.perf_counter()
     content = convert(frozen, recipe, images=calibration.images, io=io)
     if io == "uint8":  # consumers of metadata refuse int8 pixels
-        content = attach_metadata(content, info=_info(recipe, run_id, labels, folder))
+        content = attach_metadata(content, info=_info(recipe, run_id, labels, folder, license))
     path = folder / f"{recipe.name}.tflite"
     with atomic.replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -131,16 +137,17 @@ def _export_one(
     return Exported(path, manifest, difference, time.perf_counter() - started)
 
 
-def _info(recipe: Recipe, run_id: str, labels: tuple[str, ...], folder: Path) -> ModelInfo:
+def _info(recipe: Recipe, run_id: str, labels: tuple[str, ...], folder: Path, license: str) -> ModelInfo:
     """What the file says of itself; the hash of the split ties it to the photographs it was trained on."""
     split = hashlib.sha256((folder.parent / SPLIT_FILE).read_bytes()).hexdigest()
     return ModelInfo(
         name=f"Batik motif classifier, {recipe.name}",
         version=run_id,
         author="batikkit",
-        license="that of the photographs it was trained on",
+        license=license,
         description=f"MobileNetV2 for {len(labels)} batik motifs. {recipe.statement} Split {split}.",
         labels=labels,
+        locale_labels=display_names(labels),
     )
 
 

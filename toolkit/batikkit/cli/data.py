@@ -123,6 +123,7 @@ def synth(
     ] = None,
     per_class: Annotated[int, typer.Option(help="Images per motif.")] = 60,
     size: Annotated[int, typer.Option(help="Side [pixels].")] = 288,
+    variety: Annotated[float, typer.Option(help="How far turn and scale vary, 0 to 1.")] = 1.0,
     sheet: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write a contact sheet (PNG).")] = None,
     seed: Seed = 0,
 ) -> None:
@@ -139,7 +140,7 @@ def synth(
     names = list(MOTIFS) if motifs is None else [name.strip() for name in motifs.split(",") if name.strip()]
     with progress("draw motifs") as advance:
         written = write_synthetic_set(
-            out, motifs=names, per_class=per_class, size=size, seed=seed, progress=advance
+            out, motifs=names, per_class=per_class, size=size, seed=seed, variety=variety, progress=advance
         )  # fmt: skip
     typer.echo(f"drew {len(written)} images of {len(names)} motifs into {out}")
     if sheet:

@@ -22,6 +22,9 @@ def export(
     ] = None,
     calibration_size: Annotated[int, typer.Option(help="Train photographs that fix the int8 ranges.")] = 200,
     io: Annotated[str, typer.Option(help="Input of int8 files: uint8, or int8 for microcontrollers.")] = "uint8",
+    license: Annotated[
+        str | None, typer.Option(help="Terms of use, written into the files.", show_default="those of the photographs")
+    ] = None,
     seed: Seed = 0,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
@@ -37,11 +40,12 @@ def export(
     variants = [name for name, chosen in wanted.items() if chosen] or list(DEFAULT_VARIANTS)
     chosen_run = resolve_run(run, runs_dir)
     model_file(chosen_run)  # said before TensorFlow takes seconds to load
-    from batikkit_exporters.export import export_run
+    from batikkit_exporters.export import LICENSE, export_run
 
     note(f"exporting {chosen_run}: {', '.join(variants)}")
     exported = export_run(
-        chosen_run, variants=variants, data=data, calibration_size=calibration_size, seed=seed, io=io, report=note
-    )
+        chosen_run, variants=variants, data=data, calibration_size=calibration_size, seed=seed, io=io,
+        license=license or LICENSE, report=note,
+    )  # fmt: skip
     typer.echo(str(exported[0].path.parent))
     note("next: batikkit bench")
