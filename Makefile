@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test light lint setup clean
 
 demo: setup
 	$(BIN)/batikkit quickstart --out quickstart
 
-test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed lint
+test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light lint
 	$(BIN)/python -m pytest
 
 lint: setup
@@ -36,5 +36,14 @@ $(VENV)-legacy/.installed:
 		&& $(VENV)-legacy/bin/python -m pip install --quiet --editable '.[pi-legacy]' \
 		&& $(VENV)-legacy/bin/python -c 'import tflite_runtime' && touch $@
 
+# What a Raspberry Pi owner installs, as a wheel: tests measure it. The wheel is rebuilt every time, its dependencies not.
+light: $(VENV)-pi/.installed
+	$(VENV)-pi/bin/python -m pip install --quiet --force-reinstall --no-deps .
+
+$(VENV)-pi/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)-pi
+	$(VENV)-pi/bin/python -m pip install --quiet '.[pi]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-mediapipe $(VENV)-legacy quickstart
+	rm -rf $(VENV) $(VENV)-mediapipe $(VENV)-legacy $(VENV)-pi quickstart

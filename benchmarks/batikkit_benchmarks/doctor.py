@@ -100,7 +100,6 @@ def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) 
 
 def cure(runtime: str, problem: str, here: Installation) -> str:
     """The one line that helps against `problem` of `runtime` on this installation."""
-    arm32 = here.bits == 32 or here.machine in ("armv6l", "armv7l")
     if "SIGILL" in problem:
         return "this CPU lacks instructions the build needs: use another runtime, or a Raspberry Pi 2 or newer"
     if "GLIBC" in problem:
@@ -119,7 +118,7 @@ def cure(runtime: str, problem: str, here: Installation) -> str:
         return _install_legacy(here)
     if runtime == "tensorflow":
         return "only needed for training: pip install 'batikkit[train]'"
-    if arm32:
+    if _is_arm32(here):
         return f"no wheels for 32-bit ARM: install 64-bit Raspberry Pi OS, or {_install_legacy(here)}"
     return "pip install 'batikkit[pi]'"
 
@@ -132,8 +131,14 @@ _PACKAGE = {
 }
 
 
+def _is_arm32(here: Installation) -> bool:
+    """A 32-bit Python is what counts: Raspberry Pi OS runs it under a 64-bit kernel on a Pi 4."""
+    return here.bits == 32 or here.machine in ("armv6l", "armv7l")
+
+
 def _install_legacy(here: Installation) -> str:
     if here.python >= (3, 12):
         found = ".".join(map(str, here.python))
-        return f"use Python 3.11 with 'batikkit[pi-legacy]': tflite-runtime has no wheels for Python {found}"
+        legacy = f"use Python 3.11 with 'batikkit[pi-legacy]': tflite-runtime has no wheels for Python {found}"
+        return legacy if _is_arm32(here) else f"pip install 'batikkit[pi]' instead, or {legacy}"
     return "pip install 'batikkit[pi-legacy]'"

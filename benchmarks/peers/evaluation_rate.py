@@ -1,0 +1,65 @@
+"""How near evaluation on photographs comes to the bare rate of `invoke()`: decoding should cost next to nothing.
+
+    python benchmarks/peers/evaluation_rate.py export/int8.tflite photographs/
+
+Rounds of both alternate on the same interpreter; the figures are medians over the rounds.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from batikkit.runtime import LoadedModel, open_model
+from batikkit_benchmarks.host import read_host
+from batikkit_benchmarks.photographs import decoded_ahead, find_photographs
+from batikkit_benchmarks.targets import open_target
+
+ROUNDS, IMAGES = 8, 150
+
+
+def bare_rate(model: LoadedModel) -> float:
+    """Runs per second of the network alone."""
+    start = time.perf_counter()
+    for _ in range(IMAGES):
+        model.invoke()
+    return IMAGES / (time.perf_counter() - start)
+
+
+def evaluation_rate(model: LoadedModel, files: list[str], *, decoders: int) -> float:
+    """Photographs per second from file to probabilities, as `batikkit bench --data` evaluates."""
+    start = time.perf_counter()
+    side = model.input.shape[1]
+    for value in decoded_ahead(files, image_size=side, prepare=model.prepare, decoders=decoders):
+        model.write(value)
+        model.invoke()
+        model.scores()
+    return len(files) / (time.perf_counter() - start)
+
+
+def main(file: Path, root: Path) -> None:
+    sys.setswitchinterval(0.0002)  # as the worker sets it
+    found = find_photographs(root, open_target(file).labels)
+    chosen = np.random.default_rng(0).permutation(len(found.names))[:IMAGES]
+    files = [found.files[index] for index in chosen]
+    model = open_model(file)
+    decoders = read_host().usable_cores
+    bare, evaluated = [], []
+    for _ in range(ROUNDS):
+        bare.append(bare_rate(model))
+        evaluated.append(evaluation_rate(model, files, decoders=decoders))
+    rates = statistics.median(bare), statistics.median(evaluated)
+    print(
+        json.dumps(
+            {"file": str(file), "bare_per_s": rates[0], "evaluated_per_s": rates[1], "share": rates[1] / rates[0]}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
