@@ -82,18 +82,37 @@ def frequency_mhz(root: Path) -> int | None:
     return max(found) // 1000 if found else None
 
 
+FIRMWARE_FILES = ("soc/soc:firmware", "soc@*/soc@*:firmware", "soc:firmware", "firmware")
+"""Where the firmware's device lies under sys/devices/platform, from the Pi 1 to the Pi 5 and over the kernels."""
+
+
 def throttle_flags(root: Path, *, vcgencmd: bool) -> int | None:
-    """A Raspberry Pi's throttling flags, from the firmware's file or `vcgencmd`; None on other machines."""
-    for place in ("sys/devices/platform/soc/soc:firmware/get_throttled", "sys/devices/platform/firmware/get_throttled"):
-        with contextlib.suppress(ValueError, TypeError):
-            return int(text(root / place) or "", 16)
-    if not vcgencmd:
-        return None
+    """A Raspberry Pi's throttling flags: from the firmware's file, `vcgencmd`, or at least the voltage alarm.
+
+    None on other machines.
+    """
+    platform = root / "sys/devices/platform"
+    for file in (found for place in FIRMWARE_FILES for found in platform.glob(f"{place}/get_throttled")):
+        with contextlib.suppress(ValueError):
+            return int(text(file) or "", 16)
+    asked = _ask_vcgencmd() if vcgencmd else None
+    return voltage_alarm(root) if asked is None else asked
+
+
+def _ask_vcgencmd() -> int | None:
     try:
         answer = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=5, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     return parse_throttled(answer.stdout)
+
+
+def voltage_alarm(root: Path) -> int | None:
+    """Bit 0 of the flags from the kernel's own driver, where a system lacks the firmware's tools."""
+    for sensor in (root / "sys/class/hwmon").glob("hwmon*"):
+        if text(sensor / "name") == "rpi_volt" and (alarm := number(sensor / "in0_lcrit_alarm")) is not None:
+            return int(alarm != 0)
+    return None
 
 
 def parse_throttled(answer: str) -> int | None:
@@ -148,8 +167,11 @@ class Monitor:
         self._after = take_snapshot(self._root)
 
     def _watch(self) -> None:
+        # A bit that sticks since boot tells afterwards what happened meanwhile, unless it was set before: then only
+        # asking meanwhile tells, though that costs a process.
+        ask = bool((self._before.throttle_flags or 0) >> 16)
         while not self._done.wait(self._every_s):
-            self._seen.append(take_snapshot(self._root, vcgencmd=False))
+            self._seen.append(take_snapshot(self._root, vcgencmd=ask))
 
     def conditions(self) -> Conditions:
         """What was seen; call after the block has ended."""

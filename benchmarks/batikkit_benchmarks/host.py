@@ -249,7 +249,11 @@ def container(root: Path) -> str | None:
 
 
 def emulation(root: Path, *, architecture: str) -> str | None:
-    """User-mode emulation shows itself by an x86 /proc/cpuinfo under an ARM Python."""
+    """How the CPU is emulated, if it is.
+
+    User-mode emulation shows an x86 /proc/cpuinfo under an ARM Python, or, where it forges that file, itself in the
+    command line of the first process.
+    """
     info = text(root / "proc/cpuinfo") or ""
     x86 = any(vendor in info for vendor in X86_VENDORS)
     if x86 and architecture.startswith(("aarch64", "arm")):
@@ -258,7 +262,8 @@ def emulation(root: Path, *, architecture: str) -> str | None:
         return "x86 emulated on Apple silicon"
     if "QEMU Virtual CPU" in info or "TCG" in (text(root / "sys/class/dmi/id/product_version") or ""):
         return "CPU emulated by QEMU"
-    return None
+    first = Path((text(root / "proc/1/cmdline") or "").split("\0")[0]).name
+    return f"{architecture} emulated by {first}" if first.startswith(("qemu-", "rosetta")) else None
 
 
 def virtual_machine(root: Path) -> str | None:

@@ -1,13 +1,21 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import boards
 import pytest
 
 from batikkit.errors import InputError
-from batikkit_benchmarks.conditions import Monitor, Snapshot, parse_throttled, summarize, take_snapshot
+from batikkit_benchmarks.conditions import (
+    Monitor,
+    Snapshot,
+    parse_throttled,
+    summarize,
+    take_snapshot,
+    throttle_flags,
+)
 from batikkit_benchmarks.host import check_cpus, fastest_cpus, read_host
 from batikkit_benchmarks.validity import problems, remarks
 
@@ -148,3 +156,55 @@ def test_the_fastest_cores_are_pinned_and_absent_ones_refused(tmp_path: Path) ->
     assert fastest_cpus(1) == (usable[-1],)
     with pytest.raises(InputError, match="no usable CPU 999"):
         check_cpus([999])
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["soc/soc:firmware", "soc@107c000000/soc@107c000000:firmware", "soc:firmware", "firmware"],
+)
+def test_the_firmwares_flags_are_found_where_kernels_put_them(tmp_path: Path, place: str) -> None:
+    boards.lay_out(tmp_path, {f"sys/devices/platform/{place}/get_throttled": "50005\n"})
+    assert throttle_flags(tmp_path, vcgencmd=False) == 0x50005
+
+
+def test_the_voltage_alarm_stands_in_for_absent_firmware_tools(tmp_path: Path) -> None:
+    boards.lay_out(
+        tmp_path, {"sys/class/hwmon/hwmon0/name": "cpu_thermal\n", "sys/class/hwmon/hwmon0/temp1_input": "1"}
+    )
+    assert throttle_flags(tmp_path, vcgencmd=False) is None
+    alarm = {"sys/class/hwmon/hwmon2/name": "rpi_volt\n", "sys/class/hwmon/hwmon2/in0_lcrit_alarm": "1\n"}
+    assert throttle_flags(boards.lay_out(tmp_path, alarm), vcgencmd=False) == 1
+
+
+def test_old_throttling_does_not_hide_new_throttling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All bits stick since boot; only the middle of the measurement is throttled, and only `vcgencmd` tells."""
+    count, script = tmp_path / "count", tmp_path / "vcgencmd"
+    script.write_text(
+        f"#!/bin/sh\necho x >> {count}\n"
+        f'[ "$(wc -l < {count})" = 2 ] && echo throttled=0xe0004 || echo throttled=0xe0000\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with Monitor(every_s=0.05) as monitor:
+        deadline = time.monotonic() + 10
+        while (not count.exists() or len(count.read_text().split()) < 3) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert monitor.conditions().throttle_flags_seen == 0b0100
+    assert problems(STEADY, monitor.conditions(), read_host(tmp_path, architecture="aarch64")) == (
+        "throttled: throttled; cool the board or use a stronger supply",
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"),
+    [
+        ("/usr/bin/qemu-aarch64-static\0/bin/sh\0-c\0python3 bench.py\0", "aarch64 emulated by qemu-aarch64-static"),
+        ("/sbin/init\0splash\0", None),
+        ("python3\0/usr/bin/qemu-aarch64-static\0", None),
+    ],
+)
+def test_emulation_that_forges_cpuinfo_shows_in_the_first_process(
+    tmp_path: Path, first: str, expected: str | None
+) -> None:
+    root = boards.lay_out(tmp_path, {"proc/cpuinfo": boards.PI_5["proc/cpuinfo"], "proc/1/cmdline": first})
+    assert read_host(root, architecture="aarch64").emulation == expected
