@@ -8,6 +8,7 @@ fine-tuning starts from, and the pooled features that the head is trained on.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,7 @@ class FrozenFeatures:
 
     def __init__(self, model: Any, layers: tuple[str, ...]) -> None:
         self.layers = layers
+        self.seconds = 0.0  # spent in the interpreters so far
         body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
         content = convert(converter(freeze(body, batch=_BATCH)))
         self._interpreters = [_interpreter(content) for _ in range(os.cpu_count() or 1)]
@@ -45,10 +47,12 @@ class FrozenFeatures:
 
     def __call__(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Runs float32 [N, S, S, 3] (0..255); returns float32 [N, ...] per layer."""
+        started = time.perf_counter()
         chunks = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
         with ThreadPoolExecutor(len(self._interpreters)) as pool:
             lanes = len(self._interpreters)
             done = list(pool.map(lambda lane: [self._run(lane, c) for c in chunks[lane::lanes]], range(lanes)))
+        self.seconds += time.perf_counter() - started
         ordered = [done[i % lanes][i // lanes] for i in range(len(chunks))]
         return {name: np.concatenate([chunk[name] for chunk in ordered]) for name in self.layers}
 

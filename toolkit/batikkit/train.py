@@ -8,6 +8,7 @@ import io
 import platform
 import shutil
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -124,7 +125,9 @@ def _train(
 ) -> Trained:
     cache = fresh_cache(job.run)
     try:
+        started = time.perf_counter()
         splits = _decode(job, cache, bar)
+        decoded = time.perf_counter() - started
         trainer = Trainer(
             net,
             job.config,
@@ -136,6 +139,7 @@ def _train(
             cache_bytes=int(cache_gb * 1e9),
             phase_done=lambda phase: _branch(job, net, trainer, splits["test"], phase),
         )
+        trainer.timings["decode"] = decoded
         if saved:
             trainer.resume(saved)
         trainer.fit()
@@ -196,7 +200,9 @@ def _finish(job: _Job, net: Any, trainer: Trainer, test: Split) -> Trained:
     report = evaluation.report
     figures = {"accuracy": report.accuracy, "accuracy_ci95": report.accuracy_ci95, "n": report.n}
     facts = {"status": "done", "test": figures, "epochs": len(progress.history), "parameters_trained": trained}
-    runs.add_facts(job.run, {**facts, "train_seconds": round(progress.seconds, 2), "timings": dict(trainer.timings)})
+    runs.add_facts(
+        job.run, {**facts, "train_seconds": round(progress.seconds, 2), "timings_seconds": dict(trainer.timings)}
+    )
     (job.run / checkpoint.CHECKPOINT_FILE).unlink(missing_ok=True)
     return Trained(job.run, evaluation, progress.seconds, len(progress.history))
 

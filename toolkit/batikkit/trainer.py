@@ -103,6 +103,7 @@ class Trainer:
         self.progress = Progress()
         self.best_weights: checkpoint.Arrays = []
         self.timings: dict[str, float] = {}
+        """Seconds by part: `augment` overlaps `extract`, both lie within `features`; `phase1` and `phase2` are wall."""
         self._cached = _wants_cache(engine)
         self._cache_bytes = cache_bytes
         self._resumed: Checkpoint | None = None
@@ -162,10 +163,17 @@ class Trainer:
             self.cache, extract, self._plain, count=len(self.validation.labels), views=1, name="validation"
         )
         self._features = {name: (seen[name], checked[name][0]) for name in layers}
-        self.timings["extract_seconds"] = time.perf_counter() - started
+        self._spent("features", started)
+        self.timings["extract"] = extract.seconds
 
     def _view(self, view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        return augment(self.train.pixels[indices], config=self.config, view=view, indices=indices)
+        started = time.perf_counter()
+        drawn = augment(self.train.pixels[indices], config=self.config, view=view, indices=indices)
+        self._spent("augment", started)
+        return drawn
+
+    def _spent(self, part: str, started: float) -> None:
+        self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - started
 
     def _plain(self, _view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
         return self.validation.pixels[indices].astype(np.float32)
@@ -184,11 +192,13 @@ class Trainer:
         if self._resumed and self._resumed.optimizer:
             engine.restore(self._resumed.optimizer)
         self._resumed = None  # its optimiser belongs to the phase it stopped in
+        started = time.perf_counter()
         with self.bar(f"phase {number + 1}: {phase.name}") as advance:
             while progress.epoch < phase.epochs and not self._stopped_early():
                 advance(progress.epoch, phase.epochs)
                 self._epoch(number, phase, engine, start if cached else None)
                 advance(progress.epoch, phase.epochs)
+        self._spent(f"phase{number + 1}", started)
         # The next phase starts from the best weights seen so far, and so does the final model.
         self.net.set_weights(self.best_weights)
         if self._phase_done:

@@ -1,0 +1,147 @@
+"""The paper's whole schedule: batikkit's engine against a plain Keras script, on the same split.
+
+    python benchmarks/peers/train_speed.py DIR --weights FILE --seeds 0,1,2
+
+The plain script is what the paper's authors would have written: `image_dataset_from_directory`, augmentation layers
+inside the model, `fit` twice, the usual callbacks. Both train 12 + 18 epochs at batch 32, each in a process of its own,
+one after the other for each seed, and both are tested on the same images. Early stopping is off in both, so that both
+run the whole schedule. The time is that of training: decoding and extraction count, imports and the test do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+SYSTEMS = ("plain", "batikkit")
+_SETTINGS = ("early_stopping_patience=0",)
+
+
+def train_plain(split: Path, folder: Path, weights: str, seed: int, epochs: tuple[int, int]) -> dict[str, Any]:
+    """The plain script; the split's files are laid out as one folder per part and motif, as Keras reads them."""
+    from batikkit.config import load_config
+    from batikkit.keras_backend import keras
+    from batikkit.split import read_split
+
+    config = load_config("paper")
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        for row in read_split(split):
+            place = root / row.split / row.sample.label / Path(row.sample.path).name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to((folder / row.sample.path).resolve())
+        keras.utils.set_random_seed(seed)
+        side = (config.image_size, config.image_size)
+        train, validation, test = (
+            keras.utils.image_dataset_from_directory(
+                root / part, label_mode="categorical", image_size=side, batch_size=config.batch_size,
+                shuffle=part == "train", seed=seed, follow_links=True,
+            )
+            for part in ("train", "validation", "test")
+        )  # fmt: skip
+        classes = len(train.class_names)
+        train, validation, test = (part.prefetch(2) for part in (train, validation, test))
+        started = time.perf_counter()
+        backbone = keras.applications.MobileNetV2(include_top=False, weights=weights, input_shape=(*side, 3))
+        backbone.trainable = False
+        image = keras.Input((*side, 3))
+        x = keras.layers.RandomRotation(config.rotation)(image)
+        x = keras.layers.RandomZoom(config.zoom)(x)
+        x = keras.layers.Rescaling(1 / 127.5, offset=-1)(x)
+        x = keras.layers.GlobalAveragePooling2D()(backbone(x, training=False))
+        x = keras.layers.Dropout(config.dropout)(x)
+        net = keras.Model(image, keras.layers.Dense(classes, activation="softmax")(x))
+        callbacks = [
+            keras.callbacks.ModelCheckpoint(root / "best.h5", save_best_only=True, save_weights_only=True),
+            keras.callbacks.ReduceLROnPlateau(factor=config.plateau_factor, patience=config.plateau_patience),
+        ]
+        seconds = {}
+        for phase, rate in ((1, config.phase1_learning_rate), (2, config.phase2_learning_rate)):
+            if phase == 2:
+                backbone.trainable = True
+                for layer in backbone.layers[: config.frozen_layers + 1]:
+                    layer.trainable = False
+            net.compile(keras.optimizers.Adam(rate), "categorical_crossentropy", metrics=["accuracy"])
+            begun = time.perf_counter()
+            net.fit(train, validation_data=validation, epochs=epochs[phase - 1], callbacks=callbacks, verbose=0)
+            seconds[f"phase{phase}"] = time.perf_counter() - begun
+        total = time.perf_counter() - started
+        net.load_weights(root / "best.h5")
+        return {"seconds": total, **seconds, "accuracy": float(net.evaluate(test, verbose=0)[1])}
+
+
+def train_batikkit(split: Path, folder: Path, weights: str, seed: int, epochs: tuple[int, int]) -> dict[str, Any]:
+    """The same schedule in batikkit's engine; features and phase 1 together are what replaces the plain phase 1."""
+    from batikkit.cli.train import prepare
+    from batikkit.config import load_config
+    from batikkit.console import progress
+    from batikkit.runs import read_run
+    from batikkit.train import train_run
+
+    lengths = tuple(f"phase{phase}_epochs={count}" for phase, count in enumerate(epochs, 1))
+    config = load_config("paper", overrides=(*_SETTINGS, *lengths), seed=seed)
+    prepared = prepare(folder, config, split_file=split)
+    with tempfile.TemporaryDirectory() as runs_dir:
+        trained = train_run(prepared, config, runs_dir=Path(runs_dir), name="speed", weights=weights, bar=progress)
+        spent = read_run(trained.run)["timings_seconds"]
+    return {
+        "seconds": spent["decode"] + spent["features"] + spent["phase1"] + spent["phase2"],
+        "phase1": spent["decode"] + spent["features"] + spent["phase1"],
+        "phase2": spent["phase2"],
+        "accuracy": trained.evaluation.report.accuracy,
+        "breakdown": {part: round(value, 1) for part, value in spent.items()},
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--epochs", default="12,18", help="of both phases")
+    parser.add_argument("--system", choices=SYSTEMS, help=argparse.SUPPRESS)
+    parser.add_argument("--split", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    first, second = (int(count) for count in asked.epochs.split(","))
+    if asked.system:
+        warnings.simplefilter("ignore")  # Keras advises against the .h5 files that the plain script's authors used
+        run = {"plain": train_plain, "batikkit": train_batikkit}[asked.system]
+        print(json.dumps(run(asked.split, asked.folder, asked.weights, int(asked.seeds), (first, second))))
+        return
+    rounds = [_round(asked, int(seed)) for seed in asked.seeds.split(",")]
+    for part in ("seconds", "phase1", "phase2"):
+        ratios = [both["plain"][part] / both["batikkit"][part] for both in rounds]
+        print(f"{part}: batikkit {statistics.median(ratios):.1f} times as fast (median of {len(ratios)})")
+    for system in SYSTEMS:
+        found = [both[system]["accuracy"] for both in rounds]
+        print(f"{system}: test accuracy {statistics.mean(found):.1%} ({', '.join(f'{a:.1%}' for a in found)})")
+
+
+def _round(asked: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Both systems on one seed's split."""
+    from batikkit.prepared import load_dataset
+    from batikkit.split import write_split
+
+    both = {}
+    with tempfile.TemporaryDirectory() as folder:
+        split = Path(folder) / "split.csv"
+        write_split(split, load_dataset(asked.folder, seed=seed).rows)
+        for system in SYSTEMS:
+            command = [sys.executable, __file__, str(asked.folder), "--weights", asked.weights, "--seeds", str(seed),
+                       "--epochs", asked.epochs, "--system", system, "--split", str(split)]  # fmt: skip
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            both[system] = json.loads(done.stdout.splitlines()[-1])
+            print(json.dumps({"system": system, "seed": seed, **both[system]}), flush=True)
+    return both
+
+
+if __name__ == "__main__":
+    main()
