@@ -205,11 +205,17 @@ def measure(
     return result, None if scores is None else Answers(scores, photographs, answer["images_per_s"])
 
 
+MEASURED = (
+    "init_ms", "first_ms", "pre_ms", "post_ms", "peak_rss_bytes", "baseline_rss_bytes", "cpu_wait_share",
+    "runtime_version",
+)  # fmt: skip
+"""What a worker answers and the report keeps as it is."""
+
+
 def _result(
     wanted: Configuration, settings: Settings, host: Host, answer: dict[str, Any], conditions: Conditions
 ) -> Result:
-    reasons = problems(answer["latency_ms"], conditions, host)
-    measured = ("init_ms", "first_ms", "pre_ms", "post_ms", "peak_rss_bytes", "baseline_rss_bytes", "runtime_version")
+    reasons = problems(answer["latency_ms"], conditions, host, cpu_wait_share=answer["cpu_wait_share"])
     return Result(
         variant=wanted.target.variant,
         file=str(wanted.target.path),
@@ -224,7 +230,7 @@ def _result(
         notes=(*reasons, *remarks(conditions, host)),
         conditions=conditions,
         pinned_cpus=settings.cpus,
-        **{name: answer[name] for name in measured},
+        **{name: answer[name] for name in MEASURED},
     )
 
 

@@ -122,6 +122,8 @@ class Result:
         baseline_rss_bytes: Resident memory with the runtime imported and no model loaded.
         pixels: What was fed: `parity.npz`, `photographs` or `noise`.
         pinned_cpus: The CPUs the process was confined to; empty when it was not.
+        cpu_wait_share: Share of the measured time that each of its threads was ready but waited for a CPU; None where
+            the kernel does not count it.
         valid: Whether the latency can be believed; `notes` says why not, and what else should be known.
     """
 
@@ -145,6 +147,7 @@ class Result:
     notes: tuple[str, ...]
     conditions: Conditions
     pinned_cpus: tuple[int, ...] = ()
+    cpu_wait_share: float | None = None
 
     @property
     def name(self) -> str:

@@ -12,6 +12,10 @@ from batikkit_benchmarks.host import Host
 SPREAD_LIMIT = 1.25
 """p90 / p50 above this: something else ran on the CPU. An idle Raspberry Pi or PC stays below 1.1."""
 
+WAIT_LIMIT = 0.05
+"""Waiting for a CPU longer than this share of the time: another program had it. Spread alone does not show a neighbour
+who takes every other turn, steadily, and doubles every run."""
+
 DRIFT_LIMIT = 1.10
 """Median of the last quarter / median of the first: above this the machine slowed down while it was measured."""
 
@@ -19,21 +23,31 @@ SWAP_LIMIT_PAGES = 256
 """More pages than this (1 MB) swapped during the run: it measured the SD card."""
 
 RULES = (
-    f"invalid when throttled, when over {SWAP_LIMIT_PAGES} pages were swapped, when p90/p50 > {SPREAD_LIMIT:g} "
-    f"(noise), when the last quarter's median exceeds the first's by over {DRIFT_LIMIT - 1:.0%} (drift), or when "
-    "emulated"
+    f"invalid when throttled, when over {SWAP_LIMIT_PAGES} pages were swapped, when it waited for a CPU over "
+    f"{WAIT_LIMIT:.0%} of the time (contention), when p90/p50 > {SPREAD_LIMIT:g} (noise), when the last quarter's "
+    f"median exceeds the first's by over {DRIFT_LIMIT - 1:.0%} (drift), or when emulated"
 )
 
 
-def problems(samples: Sequence[float], conditions: Conditions, host: Host) -> tuple[str, ...]:
+def problems(
+    samples: Sequence[float], conditions: Conditions, host: Host, *, cpu_wait_share: float | None = None
+) -> tuple[str, ...]:
     """Every reason not to believe a measurement; empty when it is valid.
 
     Args:
         samples: Latencies [ms] in the order they were taken.
         conditions: What the machine went through meanwhile.
         host: The machine.
+        cpu_wait_share: Share of the time in line for a CPU, where known.
     """
-    found = [_throttled(conditions), _swapped(conditions), _noisy(samples), _drifting(samples), _emulated(host)]
+    found = [
+        _throttled(conditions),
+        _swapped(conditions),
+        _contended(cpu_wait_share),
+        _noisy(samples),
+        _drifting(samples),
+        _emulated(host),
+    ]
     return tuple(reason for reason in found if reason)
 
 
@@ -68,6 +82,12 @@ def _swapped(conditions: Conditions) -> str | None:
     if before is None or after is None or after - before <= SWAP_LIMIT_PAGES:
         return None
     return f"swapping: {after - before} pages; close other programs"
+
+
+def _contended(cpu_wait_share: float | None) -> str | None:
+    if cpu_wait_share is None or cpu_wait_share <= WAIT_LIMIT:
+        return None
+    return f"contended: waited for a CPU {cpu_wait_share:.0%} of the time; close other programs"
 
 
 def _noisy(samples: Sequence[float]) -> str | None:

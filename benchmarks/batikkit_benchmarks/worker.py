@@ -6,6 +6,7 @@ lines: `{"progress": [done, total]}` now and then, `{"result": {...}}` at last, 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -61,11 +62,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Timing:
-    """Raw times of the measured runs, in milliseconds."""
+    """Raw times of the measured runs, in milliseconds, and the share of that time a thread was in line for a CPU."""
 
     latency_ms: list[float]
     pre_ms: float
     post_ms: float
+    cpu_wait_share: float | None
 
 
 def main() -> None:
@@ -126,6 +128,7 @@ def measure(model: LoadedModel, images: NDArray[np.uint8], job: Job, answers: Bi
     before, inside, behind = array("q"), array("q"), array("q")
     gc.collect()
     gc.disable()
+    queued = queued_ns()
     start = last = clock()
     deadline = start + int(job.min_seconds * 1e9)
     while len(inside) < job.min_runs or clock() < deadline:
@@ -143,8 +146,10 @@ def measure(model: LoadedModel, images: NDArray[np.uint8], job: Job, answers: Bi
         if done - last > REPORT_EVERY_NS:
             last = done
             _send(answers, {"progress": [len(inside), _expected_runs(len(inside), done - start, job)]})
+    elapsed = clock() - start
     gc.enable()
-    return Timing([value / 1e6 for value in inside], _median_ms(before), _median_ms(behind))
+    waited = None if queued is None else max(0, (queued_ns() or 0) - queued) / elapsed / job.threads
+    return Timing([value / 1e6 for value in inside], _median_ms(before), _median_ms(behind), waited)
 
 
 def _expected_runs(done: int, elapsed_ns: int, job: Job) -> int:
@@ -206,6 +211,15 @@ def resident_bytes(field: str) -> int:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def queued_ns(tasks: Path = Path("/proc/self/task")) -> int | None:
+    """How long threads of this process were ready to run but waited for a CPU; None where the kernel does not count."""
+    total = None
+    for file in tasks.glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # a thread may end while it is looked at
+            total = (total or 0) + int(file.read_text(encoding="ascii").split()[1])
+    return total
 
 
 def reset_peak() -> None:

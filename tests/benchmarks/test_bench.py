@@ -16,7 +16,7 @@ from batikkit.cli import main
 from batikkit.errors import InputError, VerificationError
 from batikkit.runs import write_run
 from batikkit_benchmarks.bench import Settings, plan, run_bench
-from batikkit_benchmarks.host import read_host
+from batikkit_benchmarks.host import fastest_cpus, read_host
 from batikkit_benchmarks.report import read_report
 from batikkit_benchmarks.targets import select
 
@@ -58,6 +58,27 @@ def test_a_large_model_costs_more_memory_than_its_file(shared_export: Path) -> N
     *_, report = run_bench(select([shared_export / "float32.tflite"], runs_dir=Path("runs")), QUICK)
     # The tensors alone of a 96 px network are a few hundred kilobytes.
     assert 200_000 < report.results[0].peak_rss_bytes < 100_000_000
+
+
+def test_a_neighbour_on_the_same_cpu_is_noticed(shared_export: Path) -> None:
+    """Two busy loops confined to the very CPU that is measured on take two turns of three."""
+    (cpu,) = fastest_cpus(1)
+    loop = f"import os\nos.sched_setaffinity(0, [{cpu}])\nwhile True: pass"
+    neighbours = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(2)]
+    try:
+        pinned = dataclasses.replace(QUICK, cpus=(cpu,), min_seconds=1.0)
+        *_, report = run_bench(select([shared_export / "float32.tflite"], runs_dir=Path("runs")), pinned)
+    finally:
+        for neighbour in neighbours:
+            neighbour.kill()
+            neighbour.wait()
+    (result,) = report.results
+    if result.cpu_wait_share is None:
+        pytest.skip("this kernel does not count waiting (no /proc/self/task/*/schedstat)")
+    assert 0.3 < result.cpu_wait_share <= 1.0
+    assert not result.valid
+    assert any(note.startswith("contended: waited for a CPU") for note in result.notes)
+    assert result.pinned_cpus == (cpu,)
 
 
 def test_the_order_is_shuffled_by_the_seed(shared_export: Path) -> None:

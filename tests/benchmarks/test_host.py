@@ -130,6 +130,14 @@ def test_noise_and_drift_make_a_run_invalid() -> None:
     assert problems(drifting, calm, read_host())[0].startswith("drifting: the last quarter is 1.1")
 
 
+def test_a_steady_neighbour_makes_a_run_invalid_though_nothing_spreads() -> None:
+    calm = summarize(CALM, [], CALM)
+    assert problems(STEADY, calm, read_host(), cpu_wait_share=0.04) == ()
+    assert problems(STEADY, calm, read_host(), cpu_wait_share=0.49) == (
+        "contended: waited for a CPU 49% of the time; close other programs",
+    )
+
+
 def test_extremes_come_from_the_whole_measurement() -> None:
     seen = summarize(CALM, [Snapshot(71, 1800, 0, None, 0, 1), Snapshot(69, 1500, 0, None, 0, 1)], CALM)
     assert (seen.peak_temperature_c, seen.lowest_frequency_mhz) == (71, 1500)
