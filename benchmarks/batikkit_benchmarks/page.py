@@ -9,12 +9,11 @@ from batikkit.svg import marker
 from batikkit.web_page import html_table, web_page
 from batikkit_benchmarks.conditions import Snapshot, name_flags
 from batikkit_benchmarks.facts import host_facts
+from batikkit_benchmarks.page_parity import parity_section, variant_cell
 from batikkit_benchmarks.plots import colour_class, front, latency_plot, pareto_plot
-from batikkit_benchmarks.report import BenchReport, Parity, Result
-from batikkit_benchmarks.tables import drop, gate_text, interval, megabytes, percent
+from batikkit_benchmarks.report import BenchReport, Gate, Result
+from batikkit_benchmarks.tables import drop, interval, megabytes, percent
 from batikkit_benchmarks.validity import RULES
-
-FLIPS_SHOWN = 60
 
 
 def to_html(reports: Sequence[BenchReport], *, title: str) -> str:
@@ -64,7 +63,8 @@ def _highlights(reports: Sequence[BenchReport]) -> Iterable[tuple[str, str, str]
     if not valid:
         return
     report, fastest = min(valid, key=lambda pair: pair[1].latency_ms.p50)
-    yield "fastest, p50", f"{fastest.latency_ms.p50:.2f} ms", f"{fastest.name}, {report.host.title}"
+    doubt = "" if fastest.valid else " (!) not valid"
+    yield "fastest, p50", f"{fastest.latency_ms.p50:.2f} ms", f"{fastest.name}, {report.host.title}{doubt}"
     _, smallest = min(results, key=lambda pair: pair[1].size_bytes)
     yield "smallest file", megabytes(smallest.size_bytes), smallest.variant
     judged = [(report, result) for report, result in results if result.parity]
@@ -116,7 +116,7 @@ def _section(report: BenchReport, number: int, variants: Sequence[str]) -> list[
     ]
     if report.gates:
         parts.append(_gates(report))
-    return parts + _parity(report, variants)
+    return parts + parity_section(report.results, variants)
 
 
 def _facts_line(report: BenchReport) -> list[str]:
@@ -144,7 +144,7 @@ def _result_table(report: BenchReport, variants: Sequence[str]) -> str:
 def _result_row(result: Result, colour: str, on_front: bool) -> list[str]:
     latency, parity = result.latency_ms, result.parity
     measured = [
-        _variant(result, colour)
+        variant_cell(result, colour)
         + (" ◆" if on_front else "")
         + ("" if result.valid else ' <span class="bad">(!)</span>'),
         escape(result.runtime),
@@ -170,6 +170,7 @@ STEPS = (
     "network, p50",
     "post",
     "runs",
+    "in line for a CPU",
     "runtime's memory",
 )
 
@@ -177,7 +178,7 @@ STEPS = (
 def _steps(report: BenchReport, variants: Sequence[str]) -> str:
     rows = [
         [
-            _variant(result, colour_class(result.variant, variants)),
+            variant_cell(result, colour_class(result.variant, variants)),
             f"{escape(result.runtime)} {escape(result.runtime_version)}",
             str(result.threads),
             f"{result.init_ms:.1f} ms",
@@ -186,15 +187,12 @@ def _steps(report: BenchReport, variants: Sequence[str]) -> str:
             f"{result.latency_ms.p50:.3f} ms",
             f"{result.post_ms:.3f} ms",
             str(len(result.latency_ms.samples)),
+            percent(result.cpu_wait_share),
             megabytes(result.baseline_rss_bytes),
         ]
         for result in report.results
     ]
     return f'<details><summary>Steps of one image</summary><div class="card">{html_table(STEPS, rows)}</div></details>'
-
-
-def _variant(result: Result, colour: str) -> str:
-    return f'<span class="dot {colour}"></span>{escape(result.variant)}'
 
 
 def _doubts(report: BenchReport) -> str:
@@ -207,91 +205,22 @@ def _doubts(report: BenchReport) -> str:
 
 
 def _gates(report: BenchReport) -> str:
+    """One row per configuration, one column per limit."""
+    names = list(dict.fromkeys(gate.name for gate in report.gates))
+    held = {(gate.configuration, gate.name): gate for gate in report.gates}
     rows = [
-        [
-            escape(gate.configuration),
-            escape(gate_text(gate)),
-            '<span class="good">pass</span>' if gate.passed else '<span class="bad">FAIL</span>',
-        ]
-        for gate in report.gates
+        [escape(configuration), *(_gate_cell(held.get((configuration, name))) for name in names)]
+        for configuration in dict.fromkeys(gate.configuration for gate in report.gates)
     ]
-    return f'<h3>Gates</h3><div class="card">{html_table(("configuration", "gate", "verdict"), rows, text=True)}</div>'
+    return f'<h3>Gates</h3><div class="card">{html_table(("configuration", *names), rows)}</div>'
 
 
-def _parity(report: BenchReport, variants: Sequence[str]) -> list[str]:
-    judged = _distinct_parity(report.results)
-    if not judged:
-        return []
-    rows = [
-        [
-            _variant(result, colour_class(result.variant, variants)),
-            str(parity.n),
-            interval(parity),
-            percent(parity.reference_top1),
-            drop(parity),
-            _optional(parity.mcnemar_p, ".3f"),
-            percent(parity.agreement),
-            _optional(parity.max_abs_diff, ".4f"),
-            f"{parity.calibration_error:.3f}",
-            _optional(parity.images_per_s, ".1f"),
-        ]
-        for result, parity in judged
-    ]
-    source = judged[0][1]
-    headings = (
-        "variant", "images", "top-1 (95 %)", f"reference ({source.reference or 'none'})", "drop, points (95 %)",
-        "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
-    )  # fmt: skip
-    parts = [f'<h3>Parity on {escape(source.source)}</h3><div class="card">{html_table(headings, rows)}</div>']
-    return [*parts, _motifs(judged), _flips(judged)]
-
-
-def _distinct_parity(results: Sequence[Result]) -> list[tuple[Result, Parity]]:
-    """One parity per variant where runtimes and thread counts agree, else each."""
-    seen: dict[tuple[str, float, float | None], tuple[Result, Parity]] = {}
-    for result in results:
-        if result.parity:
-            seen.setdefault((result.variant, result.parity.top1, result.parity.agreement), (result, result.parity))
-    return list(seen.values())
-
-
-def _motifs(judged: Sequence[tuple[Result, Parity]]) -> str:
-    labels = list(dict.fromkeys(label for _, parity in judged for label in parity.per_motif))
-    rows = []
-    for motif in labels:
-        cells = [parity.per_motif.get(motif) for _, parity in judged]
-        count = next(cell.n for cell in cells if cell)
-        shown = ["-" if c is None else _motif_cell(c.top1, c.drop_pp) for c in cells]
-        rows.append([escape(motif), str(count), *shown])
-    headings = ("motif", "images", *(result.variant for result, _ in judged))
-    return (
-        f"<details open><summary>Accuracy per motif, and its drop in points</summary>"
-        f'<div class="card">{html_table(headings, rows)}</div></details>'
-    )
-
-
-def _motif_cell(top1: float, drop_pp: float | None) -> str:
-    if not drop_pp:
-        return percent(top1)
-    return f'{percent(top1)} <span class="{"bad" if drop_pp > 0 else "good"}">{-drop_pp:+.1f}</span>'
-
-
-def _flips(judged: Sequence[tuple[Result, Parity]]) -> str:
-    rows = [
-        [escape(cell) for cell in (
-            flip.image, result.variant, flip.truth, f"{flip.reference} ({flip.reference_probability:.2f})",
-            f"{flip.answer} ({flip.probability:.2f})",
-        )]
-        for result, parity in judged
-        for flip in parity.flipped
-    ]  # fmt: skip
-    if not rows:
-        return ""
-    more = (
-        f'<p class="soft">and {len(rows) - FLIPS_SHOWN} more, in the JSON file</p>' if len(rows) > FLIPS_SHOWN else ""
-    )
-    table = html_table(("image", "variant", "truth", "reference says", "this file says"), rows[:FLIPS_SHOWN])
-    return f'<details><summary>Flipped answers: {len(rows)}</summary><div class="card">{table}{more}</div></details>'
+def _gate_cell(gate: Gate | None) -> str:
+    if gate is None:
+        return "-"
+    value = "not measured" if gate.value is None else f"{gate.value:.4g}"
+    verdict = f'<span class="good">{value} ✓</span>' if gate.passed else f'<span class="bad">{value} FAIL</span>'
+    return f'{verdict} <span class="soft">{"≥" if gate.name.startswith("min") else "≤"} {gate.limit:g}</span>'
 
 
 def _hosts(reports: Sequence[BenchReport]) -> str:
@@ -335,7 +264,3 @@ def _method(reports: Sequence[BenchReport]) -> str:
         "McNemar's exact test asks whether it could be chance.</li>"
         "<li>Hosts are shown side by side and never averaged.</li></ul>"
     )
-
-
-def _optional(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

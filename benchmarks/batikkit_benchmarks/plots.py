@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from batikkit.svg import (
     Scale,
@@ -84,16 +85,33 @@ def _ribbon_row(result: Result, x: Scale, y: float, colour: str, *, low: float, 
     return tooltip(told, "".join(parts))
 
 
+BINS = 240
+KERNEL_REACH = 3.0
+
+
 def _ribbon(samples: Sequence[float], x: Scale, y: float, colour: str, *, low: float, high: float) -> str:
-    """A mirrored histogram in equal ratios; at least a hair thick where any run fell."""
-    counts, edges = np.histogram(samples, bins=np.geomspace(low, high, 241))
-    tall = counts / max(1, counts.max()) * (ROW / 2 - 5)
-    bars = []
-    for index in np.flatnonzero(counts):
-        half = max(0.6, float(tall[index]))
-        start, end = x(float(edges[index])), x(float(edges[index + 1]))
-        bars.append(f"M{start:.1f} {y - half:.1f}H{end:.1f}V{y + half:.1f}H{start:.1f}Z")
-    return element("path", d="".join(bars), class_=f"ribbon {colour}")
+    """The samples' density over the logarithmic axis, mirrored; at least a hair thick where any run fell."""
+    edges = np.geomspace(low, high, BINS + 1)
+    density = _smooth(np.histogram(samples, edges)[0], np.log(samples), bin_width=float(np.log(high / low)) / BINS)
+    halves = np.where(density > 0, np.maximum(0.6, density / max(density.max(), 1e-9) * (ROW / 2 - 5)), 0.0)
+    centres = np.sqrt(edges[:-1] * edges[1:])
+    filled = np.flatnonzero(halves)
+    outlines = []
+    for piece in np.split(filled, np.flatnonzero(np.diff(filled) > 1) + 1):
+        upper = [f"{x(float(centres[i])):.1f} {y - halves[i]:.1f}" for i in piece]
+        lower = [f"{x(float(centres[i])):.1f} {y + halves[i]:.1f}" for i in reversed(piece)]
+        outlines.append(f"M{'L'.join(upper + lower)}Z")
+    return element("path", d="".join(outlines), class_=f"ribbon {colour}")
+
+
+def _smooth(counts: NDArray[np.int64], logs: NDArray[np.float64], *, bin_width: float) -> NDArray[np.float64]:
+    """Counts per bin spread by a Gaussian whose width follows Silverman's rule (1986), robust against outliers."""
+    quartiles = np.percentile(logs, [25, 75])
+    spread = min(float(np.std(logs)), float(quartiles[1] - quartiles[0]) / 1.34)
+    width = max(0.6, 0.9 * spread * len(logs) ** -0.2 / bin_width)
+    reach = int(np.ceil(KERNEL_REACH * width))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    return np.convolve(counts, kernel)[reach : reach + len(counts)]
 
 
 def pareto_plot(reports: Sequence[BenchReport], variants: Sequence[str]) -> str:
@@ -160,8 +178,12 @@ def _point(result: Result, report_number: int, x: float, y: Scale, colour: str, 
 
 
 def front(results: Sequence[Result]) -> tuple[Result, ...]:
-    """The results of one report that no other one dominates in latency, size and accuracy."""
-    judged = [result for result in results if result.parity is not None]
+    """The results of one report that no other one dominates in latency, size and accuracy.
+
+    A latency that is not valid neither dominates nor stands on the front, unless no valid one was measured.
+    """
+    with_parity = [result for result in results if result.parity is not None]
+    judged = [result for result in with_parity if result.valid] or with_parity
     return tuple(result for result in judged if not any(_dominates(other, result) for other in judged))
 
 

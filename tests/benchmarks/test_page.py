@@ -20,8 +20,8 @@ from batikkit_benchmarks.collection import collect
 from batikkit_benchmarks.host import read_host
 from batikkit_benchmarks.markdown import to_markdown
 from batikkit_benchmarks.page import to_html
-from batikkit_benchmarks.plots import front
-from batikkit_benchmarks.report import BenchReport, Latency, write_report
+from batikkit_benchmarks.plots import front, latency_plot
+from batikkit_benchmarks.report import BenchReport, Gate, Latency, write_report
 
 
 def two_boards(tmp_path: Path) -> tuple[BenchReport, BenchReport]:
@@ -112,6 +112,37 @@ def test_the_front_holds_what_nothing_dominates() -> None:
     small = make_result(variant="small", latency_ms=Latency((2.0,)), size_bytes=3)
     worse = make_result(variant="worse", latency_ms=Latency((2.5,)), size_bytes=5)
     assert [result.variant for result in front([fast, small, worse])] == ["fast", "small"]
+    believed = [dataclasses.replace(result, valid=result is not fast) for result in (fast, small, worse)]
+    assert [result.variant for result in front(believed)] == ["small"]
+
+
+def test_every_gate_has_its_cell() -> None:
+    gates = (
+        Gate("max_p90_ms", "int8 · ai-edge-litert · 1 thread", 20, 18.5, True),
+        Gate("min_agreement", "int8 · ai-edge-litert · 1 thread", 0.97, None, False),
+        Gate("max_p90_ms", "float32 · ai-edge-litert · 1 thread", 33, 38.58, False),
+    )
+    page = to_html([make_report(gates=gates)], title="t")
+    assert "18.5 ✓</span>" in page
+    assert "38.58 FAIL</span>" in page
+    assert "not measured FAIL</span>" in page
+    assert "≥ 0.97" in page
+    assert page.count("<td>float32 · ai-edge-litert · 1 thread</td>") == 1
+
+
+def test_the_ribbon_is_thickest_where_most_runs_fell() -> None:
+    rng = np.random.default_rng(0)
+    samples = (*rng.normal(10, 0.1, 300), *rng.normal(20, 0.1, 100))
+    plot = latency_plot(make_report(make_result(latency_ms=Latency(tuple(map(float, samples))))), ["int8"])
+    outline = re.search(r'<path d="([^"]+)"', plot)
+    assert outline is not None
+    points = [tuple(map(float, point.split())) for point in re.findall(r"[\d.]+ [\d.]+", outline.group(1))]
+    middle = np.mean([y for _, y in points])
+    half = {x: abs(y - middle) for x, y in points}
+    near_10, near_20 = max(half, key=lambda x: half[x]), max(half)
+    left, right = (max(v for x, v in half.items() if abs(x - at) < 30) for at in (near_10, near_20))
+    assert left > 2 * right > 2
+    assert outline.group(1).count("M") == 2, "two clusters far apart are two pieces"
 
 
 def test_markdown_tables_are_well_formed(tmp_path: Path) -> None:
