@@ -19,7 +19,7 @@ from batikkit.errors import InputError
 from batikkit.interpreters import RUNTIMES, find_runtime
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
 from batikkit_benchmarks.conditions import Conditions, Monitor
-from batikkit_benchmarks.doctor import cure, installation
+from batikkit_benchmarks.doctor import file_cure, needs_newer_runtime
 from batikkit_benchmarks.gates import Budget, check
 from batikkit_benchmarks.host import Host, read_host
 from batikkit_benchmarks.parity import judge
@@ -164,8 +164,8 @@ def _photographs(target: Target, settings: Settings) -> Photographs | None:
 
 
 def _failure(wanted: Configuration, reason: str) -> Failure:
-    if "Didn't find op" in reason:
-        reason = f"{reason}; {cure(wanted.runtime, reason, installation())}"
+    if needs_newer_runtime(reason):
+        reason = f"{reason}; {file_cure(reason)}"
     return Failure(wanted.target.variant, str(wanted.target.path), wanted.runtime, wanted.threads, reason)
 
 

@@ -75,7 +75,7 @@ def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
                 found.append(Diagnosis(runtime, version(runtime), None, None))
             except InputError as error:
                 problem = str(error)
-                found.append(Diagnosis(runtime, version(runtime), problem, cure(runtime, problem, installation())))
+                found.append(Diagnosis(runtime, version(runtime), problem, file_cure(problem)))
     return tuple(found)
 
 
@@ -104,8 +104,6 @@ def cure(runtime: str, problem: str, here: Installation) -> str:
         return "this CPU lacks instructions the build needs: use another runtime, or a Raspberry Pi 2 or newer"
     if "GLIBC" in problem:
         return "the system is too old for this wheel: upgrade to Raspberry Pi OS bookworm (Debian 12) or newer"
-    if "Didn't find op" in problem or "builtin opcode" in problem:
-        return "the file needs a newer runtime: export it as float32, float16 or int8, or pip install -U ai-edge-litert"
     if (
         "_ARRAY_API" in problem
         or "numpy.core.multiarray" in problem
@@ -121,6 +119,18 @@ def cure(runtime: str, problem: str, here: Installation) -> str:
     if _is_arm32(here):
         return f"no wheels for 32-bit ARM: install 64-bit Raspberry Pi OS, or {_install_legacy(here)}"
     return "pip install 'batikkit[pi]'"
+
+
+def needs_newer_runtime(problem: str) -> bool:
+    """Whether a runtime refused a file for an operator, or a version of one, that it does not know."""
+    return any(words in problem for words in ("Didn't find op", "builtin opcode", "Failed to build TFL interpreter"))
+
+
+def file_cure(problem: str) -> str:
+    """The one line that helps when a runtime that works refuses one file."""
+    if needs_newer_runtime(problem):
+        return "the file needs a newer runtime: export it as float32, float16 or int8, or pip install -U ai-edge-litert"
+    return "the runtime itself works: export the file again, or use another runtime that takes it"
 
 
 _PACKAGE = {

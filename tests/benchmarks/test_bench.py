@@ -14,6 +14,7 @@ import pytest
 
 from batikkit.cli import main
 from batikkit.errors import InputError, VerificationError
+from batikkit.interpreters import RUNTIMES
 from batikkit.runs import write_run
 from batikkit_benchmarks.bench import Settings, plan, run_bench
 from batikkit_benchmarks.host import fastest_cpus, read_host
@@ -120,6 +121,52 @@ def test_a_run_is_benched_by_default_and_keeps_its_report(
     assert "90 images of parity.npz" in shown
 
 
+def test_official_means_1024_runs_and_60_seconds(shared_export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_cli("bench", str(shared_export / "int8.tflite"), "--official", "--dry-run") == 0
+    assert "would measure 1 configuration(s), each 1024 runs and 60 s at least" in capsys.readouterr().out
+
+
+def test_both_limits_hold_runs_and_seconds(shared_export: Path) -> None:
+    """The longer one decides: 0.4 s of a sub-millisecond network is far more than 20 runs, 300 runs more than 0 s."""
+    for settings, at_least in (({"min_seconds": 0.4}, 200), ({"min_seconds": 0.0, "min_runs": 300}, 300)):
+        chosen = dataclasses.replace(QUICK, **settings)  # type: ignore[arg-type]
+        *_, report = run_bench(select([shared_export / "int8.tflite"], runs_dir=Path("runs")), chosen)
+        assert len(report.results[0].latency_ms.samples) >= at_least
+
+
+def test_all_means_every_runtime_that_works(
+    shared_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = tmp_path / "all.json"
+    quick = ("--min-seconds", "0", "--runs", "10", "--json", str(answer))
+    assert run_cli("bench", str(shared_export / "float32.tflite"), *quick, "--runtime", "all") == 0
+    measured = [result.runtime for result in read_report(answer).results]
+    assert {"ai-edge-litert", "litert-compiled"} <= set(measured)
+    complaint = capsys.readouterr().err
+    assert [name for name in RUNTIMES if f"without {name}: not installed; " not in complaint] == measured
+    assert all(result.parity and result.parity.agreement == 1.0 for result in read_report(answer).results)
+
+
+def test_a_sweep_ends_at_the_usable_cpus(shared_export: Path, tmp_path: Path) -> None:
+    answer = tmp_path / "sweep.json"
+    quick = ("--min-seconds", "0", "--runs", "10", "--json", str(answer))
+    assert run_cli("bench", str(shared_export / "int8.tflite"), *quick, "--threads", "sweep") == 0
+    counts = [result.threads for result in read_report(answer).results]
+    assert (counts[0], counts[-1]) == (1, read_host().usable_cores)
+    assert counts == sorted(set(counts))
+
+
+def test_a_failed_gate_is_exit_code_1_in_json_and_junit(shared_export: Path, tmp_path: Path) -> None:
+    answer, junit = tmp_path / "answer.json", tmp_path / "gates.xml"
+    quick = ("--min-seconds", "0", "--runs", "10", "--json", str(answer), "--junit", str(junit))
+    int8 = str(shared_export / "int8.tflite")
+    assert run_cli("bench", int8, *quick, "--max-size-mb", "10", "--min-agreement", "0.5") == 0
+    assert run_cli("bench", int8, *quick, "--max-size-mb", "0.01", "--max-rss-mb", "500") == 1
+    gates = {gate.name: gate.passed for gate in read_report(answer).gates}
+    assert gates == {"max_size_mb": False, "max_rss_mb": True}
+    assert 'tests="2" failures="1"' in junit.read_text()
+
+
 def test_dry_run_verifies_and_measures_nothing(
     shared_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,8 +221,10 @@ def test_a_changed_file_is_not_taken_for_its_manifest(export: Path) -> None:
 
 def test_ctrl_c_leaves_finished_results_on_disk(shared_export: Path, tmp_path: Path) -> None:
     answer = tmp_path / "answer.json"
+    # A test run in the background of a shell has Ctrl-C ignored, and its children would inherit that.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); " + COMMAND[2]
     child = subprocess.Popen(
-        [*COMMAND, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "2"],
+        [*COMMAND[:2], listening, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "2"],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

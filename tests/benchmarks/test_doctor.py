@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from batikkit.cli import main
-from batikkit_benchmarks.doctor import Installation, cure, examine
+from batikkit_benchmarks.bench import Settings, run_bench
+from batikkit_benchmarks.doctor import Installation, cure, examine, examine_file, file_cure
+from batikkit_benchmarks.targets import select
 
 PI_64 = Installation((3, 11), 2, "aarch64", 64)
 PI_32 = Installation((3, 11), 1, "armv7l", 32)
+PI_64_NEW = Installation((3, 13), 2, "aarch64", 64)
+PI_32_ON_64 = Installation((3, 11), 1, "aarch64", 32)
 PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
 
 
@@ -23,12 +27,14 @@ PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
         ("ai-edge-litert", "not installed", PI_32, "64-bit Raspberry Pi OS, or pip install 'batikkit[pi-legacy]'"),
         ("ai-edge-litert", "not installed", PI_32_NEW, "use Python 3.11"),
         ("tflite-runtime", "not installed", PI_32_NEW, "no wheels for Python 3.13"),
+        ("tflite-runtime", "not installed", PI_64_NEW, "pip install 'batikkit[pi]' instead, or use Python 3.11"),
+        ("tflite-runtime", "not installed", PI_64, "pip install 'batikkit[pi-legacy]'"),
+        ("litert-compiled", "not installed", PI_32_ON_64, "no wheels for 32-bit ARM"),
         ("tflite-runtime", "AttributeError: _ARRAY_API not found", PI_64, "pip install 'numpy<2'"),
         ("tflite-runtime", "SystemError: initialization of _pywrap failed", PI_64, "pip install 'numpy<2'"),
         ("ai-edge-litert", "crashes (killed by SIGILL)", PI_64, "CPU lacks instructions"),
         ("ai-edge-litert", "ImportError: version `GLIBC_2.38' not found", PI_64, "bookworm"),
         ("ai-edge-litert", "ImportError: broken", PI_64, "pip install --force-reinstall ai-edge-litert"),
-        ("tflite-runtime", "Didn't find op for builtin opcode 'FULLY_CONNECTED' version '12'", PI_32, "export it as"),
     ],
 )
 def test_every_failure_has_its_cure(runtime: str, problem: str, here: Installation, expected: str) -> None:
@@ -68,6 +74,50 @@ def test_the_real_failure_under_numpy_2_is_cured(legacy_python: Path, tmp_path: 
     (found,) = examine(("tflite-runtime",), environment={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert found.problem not in (None, "not installed")
     assert "pip install 'numpy<2'" in str(found.cure)
+
+
+def too_new(folder: Path) -> Path:
+    """The built-in model with its operator at a version that no runtime knows."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    from batikkit.interpreters import probe_model
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(probe_model()))
+    model.operatorCodes[0].version = 99
+    builder = flatbuffers.Builder(512)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path = folder / "new.tflite"
+    path.write_bytes(bytes(builder.Output()))
+    return path
+
+
+def test_an_operator_version_too_new_is_cured(tmp_path: Path) -> None:
+    interpreter, compiled = examine_file(too_new(tmp_path), ("ai-edge-litert", "litert-compiled"))
+    assert "Didn't find op for builtin opcode 'SOFTMAX' version '99'" in str(interpreter.problem)
+    assert str(compiled.problem).endswith("Failed to build TFL interpreter")
+    for found in (interpreter, compiled):
+        assert "the file needs a newer runtime: export it as float32, float16 or int8" in str(found.cure)
+
+
+def test_the_bench_says_the_same_of_it(tmp_path: Path) -> None:
+    *_, report = run_bench(select([too_new(tmp_path)], runs_dir=tmp_path), Settings())
+    (failure,) = report.failures
+    assert "version '99'" in failure.reason
+    assert "the file needs a newer runtime" in failure.reason
+
+
+def test_a_file_that_crashes_a_working_runtime_is_no_broken_installation() -> None:
+    assert "the runtime itself works" in file_cure("x.tflite crashes the runtime (killed by SIGSEGV)")
+
+
+def test_tflite_runtime_refuses_what_is_too_new_for_it(legacy_python: Path, tmp_path: Path) -> None:
+    doctor = [legacy_python.with_name("batikkit"), "doctor", too_new(tmp_path)]
+    done = subprocess.run(doctor, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "works     tflite-runtime 2.14.0" in done.stdout
+    assert "Didn't find op for builtin opcode 'SOFTMAX' version '99'" in done.stdout
+    assert "cure    the file needs a newer runtime" in done.stdout
 
 
 def test_the_command_lists_runtimes_and_tries_a_file(

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import re
 import sys
 import warnings
 import weakref
@@ -247,7 +248,11 @@ def quiet_native() -> Iterator[None]:
         os.close(nowhere)
 
 
+_PLACE = re.compile(r"[└ ]*ERROR: \[[^\]]*\]$")
+"""LiteRT's CompiledModel wraps its reason in lines that only name places of its sources."""
+
+
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, or its type when it has none."""
-    text = str(error).strip()
-    return text.splitlines()[0].strip() if text else type(error).__name__
+    """The first line of an error's text that says something, or its type when it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _PLACE.match(line.strip())]
+    return lines[0].lstrip("└ ") if lines else type(error).__name__
