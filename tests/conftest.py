@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent))  # for web_pages and sample_comparison
+
 SHARED = Path(os.environ.get("BATIKKIT_DATA", Path(__file__).resolve().parents[2] / "shared"))
 
 

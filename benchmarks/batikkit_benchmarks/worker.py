@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from batikkit.errors import BatikkitError
 from batikkit.interpreters import NATIVE_ERRORS, find_runtime, first_line, version
 from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.photographs import decoded_ahead
 from batikkit.probe import limit_child, private_stdout
 from batikkit.runtime import LoadedModel, load_verified
 from batikkit.tflite_file import read_tflite
-from batikkit_benchmarks.photographs import decoded_ahead
 
 IMAGES_KEPT = 16
 """Images that take turns in the latency loop: enough to be real, few enough for a small board's memory."""

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+from batikkit_benchmarks.photographs import decoded_ahead, find_photographs
 
 from batikkit.runtime import LoadedModel, open_model
 from batikkit_benchmarks.host import read_host
-from batikkit_benchmarks.photographs import decoded_ahead, find_photographs
 from batikkit_benchmarks.targets import open_target
 
 ROUNDS, IMAGES = 8, 150

@@ -2,15 +2,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 
 import boards
 import numpy as np
 import pytest
-from PIL import Image
 from sample_report import make_report, make_result
 
 from batikkit.cli import main
@@ -22,6 +18,7 @@ from batikkit_benchmarks.markdown import to_markdown
 from batikkit_benchmarks.page import to_html
 from batikkit_benchmarks.plots import front, latency_plot
 from batikkit_benchmarks.report import BenchReport, Gate, Latency, write_report
+from web_pages import assert_whole, screenshot
 
 
 def two_boards(tmp_path: Path) -> tuple[BenchReport, BenchReport]:
@@ -45,34 +42,9 @@ def two_boards(tmp_path: Path) -> tuple[BenchReport, BenchReport]:
     return reports[0], reports[1]
 
 
-class Checker(HTMLParser):
-    """Collects unbalanced tags and anything that would be fetched."""
-
-    VOID = frozenset({"meta", "br", "line", "rect", "circle", "path", "polygon"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.fetched: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-        self.fetched += [value for key, value in attrs if key in ("src", "href") and value]
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
 def test_the_page_is_whole_and_fetches_nothing(tmp_path: Path) -> None:
     page = to_html(two_boards(tmp_path), title="batik")
-    checker = Checker()
-    checker.feed(page)
-    assert checker.open == []
-    assert checker.fetched == []
-    assert "url(" not in page
-    assert "prefers-color-scheme: dark" in page
+    assert_whole(page)
 
 
 def test_hosts_stand_side_by_side_and_nothing_is_averaged(tmp_path: Path) -> None:
@@ -101,9 +73,7 @@ def test_reports_without_accuracy_or_without_results_still_give_a_page() -> None
     speed_only = make_report(make_result(parity=None))
     nothing = dataclasses.replace(make_report(), results=(), gates=(), complete=False)
     for reports in ([speed_only], [nothing], [speed_only, nothing]):
-        checker = Checker()
-        checker.feed(to_html(reports, title="t"))
-        assert checker.open == []
+        assert_whole(to_html(reports, title="t"))
         assert to_markdown(reports, title="t")
 
 
@@ -182,28 +152,6 @@ def test_a_run_that_was_not_benched_says_so(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 def test_chromium_draws_the_page(tmp_path: Path, dark: bool) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    page, shot = tmp_path / "report.html", tmp_path / "shot.png"
-    page.write_text(to_html(two_boards(tmp_path), title="batik"), encoding="utf-8")
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--hide-scrollbars",
-    ]
-    scheme = ["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]
-    place = [f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1200,2600", f"--screenshot={shot}"]
-    subprocess.run([browser, *flags, *scheme, *place, page.as_uri()], check=True, capture_output=True, timeout=120)
-    pixels = np.asarray(Image.open(shot).convert("RGB")).astype(int)
-    assert pixels.shape == (2600, 1200, 3)
-    background = pixels[5, 5]
-    assert (background.mean() < 60) == dark
-    # Text, ribbons and markers: a page that drew nothing, or one colour, has few tones.
-    assert len(np.unique(pixels.reshape(-1, 3)[::7], axis=0)) > 100
+    pixels = screenshot(to_html(two_boards(tmp_path), title="batik"), tmp_path, dark=dark)
     blue = (pixels[..., 2] - pixels[..., 0]) > 60
     assert blue.sum() > 1000, "the first variant's colour is missing from the plots"
-    assert not (pixels[:, -1] != background).any(), "the page is wider than its window"

@@ -7,6 +7,7 @@ from batikkit.metrics import (
     classification_report,
     confusion_matrix,
     expected_calibration_error,
+    holm,
     mcnemar_p,
     paired_drop,
     paired_drop_interval,
@@ -71,3 +72,9 @@ def test_calibration_error_of_known_cases() -> None:
     assert expected_calibration_error(sure_and_right, np.array([0, 1])) == pytest.approx(0.0)
     assert expected_calibration_error(sure_and_right, np.array([1, 0])) == pytest.approx(1.0)
     assert expected_calibration_error(np.tile([0.7, 0.3], (10, 1)), np.array([0] * 7 + [1] * 3)) == pytest.approx(0.0)
+
+
+def test_holm_orders_and_caps() -> None:
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx((0.03, 0.06, 0.06))
+    assert holm([0.9, 0.8]) == (1.0, 1.0)
+    assert holm([]) == ()

@@ -22,15 +22,6 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """How often images of one motif were taken for another."""
-
-    truth: str
-    predicted: str
-    count: int
-
-
-@dataclass(frozen=True)
 class Evaluation:
     """A report, the labels its rows belong to, and the calibration error of the probabilities (0..1)."""
 
@@ -46,16 +37,26 @@ def evaluate(predictions: Predictions) -> Evaluation:
     return Evaluation(predictions.labels, report, error)
 
 
-def worst_confusions(evaluation: Evaluation, *, most: int = 10) -> tuple[Confusion, ...]:
-    """The most frequent mistakes, largest first."""
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Two motifs that are taken for each other: how often the first for the second, and the second for the first."""
+
+    first: str
+    second: str
+    first_as_second: int
+    second_as_first: int
+
+
+def confused_pairs(evaluation: Evaluation) -> tuple[ConfusedPair, ...]:
+    """Every pair of motifs that was confused, the most confused first."""
     labels, matrix = evaluation.labels, evaluation.report.confusion
     pairs = [
-        Confusion(labels[i], labels[j], count)
-        for i, row in enumerate(matrix)
-        for j, count in enumerate(row)
-        if i != j and count
+        ConfusedPair(labels[i], labels[j], matrix[i][j], matrix[j][i])
+        for i in range(len(labels))
+        for j in range(i + 1, len(labels))
+        if matrix[i][j] + matrix[j][i]
     ]
-    return tuple(sorted(pairs, key=lambda pair: (-pair.count, pair.truth, pair.predicted))[:most])
+    return tuple(sorted(pairs, key=lambda p: (-p.first_as_second - p.second_as_first, p.first, p.second)))
 
 
 def write_evaluation(path: Path, evaluation: Evaluation) -> None:
@@ -75,11 +76,20 @@ def read_evaluation(path: Path) -> Evaluation:
             raise InputError(
                 f"{path} has schema_version {raw['schema_version']!r}: this batikkit reads {SCHEMA_VERSION}"
             )
-        return Evaluation(tuple(raw["labels"]), _report(raw["report"]), raw["calibration_error"])
+        return evaluation_from(raw)
     except OSError as error:
         raise InputError(f"cannot read metrics {path}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is damaged ({error}): train or evaluate again") from error
+
+
+def evaluation_from(raw: dict[str, Any]) -> Evaluation:
+    """An evaluation from its JSON values.
+
+    Raises:
+        KeyError, TypeError, ValueError: they are not those of an evaluation.
+    """
+    return Evaluation(tuple(raw["labels"]), _report(raw["report"]), raw["calibration_error"])
 
 
 def _report(raw: dict[str, Any]) -> ClassificationReport:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -86,11 +88,49 @@ def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tupl
     """
     if n <= 0:
         raise ValueError(f"an interval needs at least one trial, got n={n}")
+    return _score_interval(successes / n, n, confidence)
+
+
+def _score_interval(p: float, n: float, confidence: float) -> tuple[float, float]:
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def accuracy_interval(
+    right: NDArray[np.bool_], groups: Sequence[str], *, confidence: float = 0.95
+) -> tuple[float, float]:
+    """Wilson's interval of the accuracy, at the number of independent images that the groups leave.
+
+    Four turns of one cloth are not four observations. The variance of the mean is estimated between groups, and the
+    images count for as many independent ones as would have it (the effective sample size of Korn and Graubard 1998);
+    never for more than there are. Where every image is its own group this is `wilson_interval`.
+
+    Args:
+        right: bool [N].
+        groups: N names; images of one group depend on each other.
+        confidence: Coverage.
+
+    Raises:
+        ValueError: no images.
+    """
+    n, sums = len(right), _per_group(right.astype(float), groups)
+    if len(sums) == n:
+        return wilson_interval(int(right.sum()), n, confidence=confidence)
+    p = float(right.mean())
+    spread = sum((total - p * size) ** 2 for total, size in sums) * len(sums) / max(1, len(sums) - 1) / n**2
+    effective = p * (1 - p) / spread if spread else float(len(sums))
+    return _score_interval(p, min(float(n), effective), confidence)
+
+
+def _per_group(values: NDArray[np.floating], groups: Iterable[object]) -> list[tuple[float, int]]:
+    """(sum of values, number of images) of each group."""
+    sums: dict[object, tuple[float, int]] = {}
+    for value, group in zip(values, groups, strict=True):
+        total, size = sums.get(group, (0.0, 0))
+        sums[group] = (total + float(value), size + 1)
+    return list(sums.values())
 
 
 def paired_drop(reference_right: NDArray[np.bool_], candidate_right: NDArray[np.bool_]) -> float:
@@ -102,22 +142,32 @@ def paired_drop_interval(
     reference_right: NDArray[np.bool_],
     candidate_right: NDArray[np.bool_],
     *,
+    groups: Sequence[str] | None = None,
     confidence: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap over images of `paired_drop`, in percentage points (Efron 1979).
+    """Percentile bootstrap over images, or over groups of them, of `paired_drop`, in percentage points (Efron 1979).
 
-    Only discordant images matter, so each resample is one multinomial draw of (lost, gained, equal) counts: exact and
-    independent of how many images there are.
+    Images that change the answer alike are interchangeable, so each resample is one multinomial draw of how often each
+    kind occurs: exact and independent of how many images there are.
+
+    Args:
+        reference_right: bool [N].
+        candidate_right: bool [N].
+        groups: N names; images of one group are drawn together. None: every image on its own.
+        confidence: Coverage.
+        resamples: Bootstrap draws.
+        seed: Seeds the bootstrap.
     """
     n = len(reference_right)
     if n == 0:
         raise ValueError("an interval needs at least one image")
-    lost = int(np.sum(reference_right & ~candidate_right))
-    gained = int(np.sum(~reference_right & candidate_right))
-    draws = np.random.default_rng(seed).multinomial(n, [lost / n, gained / n, 1 - (lost + gained) / n], size=resamples)
-    drops = 100.0 * (draws[:, 0] - draws[:, 1]) / n
+    lost = reference_right.astype(float) - candidate_right.astype(float)
+    kinds = Counter(_per_group(lost, range(n) if groups is None else groups))
+    (values, sizes), counts = np.array(list(kinds)).T, np.array(list(kinds.values()))
+    draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
+    drops = 100.0 * (draws @ values) / (draws @ sizes)
     tail = 100 * (1 - confidence) / 2
     low, high = np.percentile(drops, [tail, 100 - tail])
     return float(low), float(high)
@@ -132,6 +182,16 @@ def mcnemar_p(reference_right: NDArray[np.bool_], candidate_right: NDArray[np.bo
         return 1.0
     tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
     return min(1.0, 2.0 * float(tail))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """P-values adjusted for being several (Holm 1979), in their order."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, (len(order) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return tuple(adjusted)
 
 
 def expected_calibration_error(probabilities: Floats, truth: Ints, *, bins: int = 15) -> float:

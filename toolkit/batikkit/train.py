@@ -28,7 +28,17 @@ from batikkit.labels import LABELS_FILE, read_labels, write_labels
 from batikkit.predictions import PREDICTIONS_FILE, Predictions, write_predictions
 from batikkit.prepared import PreparedData
 from batikkit.split import SPLIT_FILE, SPLITS, SplitRow, of_split, read_split, write_split
-from batikkit.trainer import HEAD_PHASE, Bar, Phase, Split, Trainer, fresh_cache, load_split, predict_keras
+from batikkit.trainer import (
+    HEAD_PHASE,
+    Bar,
+    Phase,
+    Split,
+    Trainer,
+    fresh_cache,
+    load_split,
+    predict_keras,
+    write_history,
+)
 
 LAYERS_FILE = "layers.csv"
 
@@ -169,6 +179,7 @@ def _branch(job: _Job, net: Any, trainer: Trainer, test: Split, phase: Phase) ->
         job, run=run, config=dataclasses.replace(job.config, phase2_epochs=0), frozen_beside=False
     )
     _open_run(frozen, net)
+    write_history(run / runs.HISTORY_FILE, trainer.progress.history)
     runs.add_facts(run, {"phase_1_of": job.run.name})
     _finish(frozen, net, trainer, test)
 

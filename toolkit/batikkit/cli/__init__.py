@@ -15,8 +15,10 @@ import typer
 
 from batikkit import __version__
 from batikkit.cli.bench import bench
+from batikkit.cli.compare import compare
 from batikkit.cli.data import data
 from batikkit.cli.doctor import doctor
+from batikkit.cli.evaluate import evaluate
 from batikkit.cli.export import export
 from batikkit.cli.predict import predict
 from batikkit.cli.quickstart import quickstart
@@ -51,6 +53,8 @@ def _root(
 app.command()(quickstart)
 app.add_typer(data, name="data")
 app.command()(train)
+app.command()(compare)
+app.command()(evaluate)
 app.command()(export)
 app.command()(predict)
 app.command()(bench)

@@ -12,3 +12,24 @@ RunsDir = Annotated[
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the answer as JSON to PATH.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that chance decides.")]
+
+# Settings of a training, for every command that trains.
+Preset = Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+]
+Weights = Annotated[
+    str, typer.Option(help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file.")
+]
+ImageSize = Annotated[int | None, typer.Option(help="Side of the input in pixels, a multiple of 32.")]
+BackboneAlpha = Annotated[float | None, typer.Option(help="Width multiplier of MobileNetV2.")]
+TrainSeed = Annotated[int | None, typer.Option("--seed", help="Seeds split, weights, order, augmentation and dropout.")]
+SplitFile = Annotated[
+    Path | None, typer.Option("--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.")
+]
+GroupBy = Annotated[
+    str | None, typer.Option(metavar="REGEX", help="Images whose relative paths match alike stay in one split.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")]
+EngineName = Annotated[str, typer.Option("--engine", help="cached, keras, or auto (keras on a GPU).")]
+CacheGb = Annotated[float, typer.Option(help="Largest feature cache on disk, in GB.")]

@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import RunsDir
+from batikkit.cli.options import (
+    BackboneAlpha,
+    CacheGb,
+    EngineName,
+    GroupBy,
+    ImageSize,
+    Overrides,
+    Preset,
+    RunsDir,
+    SplitFile,
+    Strict,
+    TrainSeed,
+    Weights,
+)
 from batikkit.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,27 +34,17 @@ Data = Annotated[
 
 def train(
     data: Data = None,
-    preset: Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.")] = "paper",
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file.")
-    ] = "imagenet",
-    image_size: Annotated[int | None, typer.Option(help="Side of the input [pixels], a multiple of 32.")] = None,
-    backbone_alpha: Annotated[float | None, typer.Option(help="Width multiplier of MobileNetV2.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seeds split, weights, order, augmentation and dropout.")] = None,
-    split_file: Annotated[
-        Path | None, typer.Option("--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.")
-    ] = None,
-    group_by: Annotated[
-        str | None, typer.Option(metavar="REGEX", help="Images whose relative paths match alike stay in one split.")
-    ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")
-    ] = False,
-    engine: Annotated[str, typer.Option(help="cached, keras, or auto (keras on a GPU).")] = "auto",
-    cache_gb: Annotated[float, typer.Option(help="Largest feature cache on disk [GB].")] = 8.0,
+    preset: Preset = "paper",
+    overrides: Overrides = None,
+    weights: Weights = "imagenet",
+    image_size: ImageSize = None,
+    backbone_alpha: BackboneAlpha = None,
+    seed: TrainSeed = None,
+    split_file: SplitFile = None,
+    group_by: GroupBy = None,
+    strict: Strict = False,
+    engine: EngineName = "auto",
+    cache_gb: CacheGb = 8.0,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run where it stopped.")] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:

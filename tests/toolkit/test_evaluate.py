@@ -1,0 +1,162 @@
+"""The evaluate command: a run and a .tflite file, on their own test images and on photographs they may have seen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from batikkit import runs
+from batikkit.assessment import find_subject
+from batikkit.cli import main
+from batikkit.comparison import read_comparison
+from batikkit.evaluation import read_evaluation
+from batikkit.predictions import read_predictions
+from batikkit.split import read_split
+from web_pages import assert_whole
+
+pytestmark = pytest.mark.slow
+HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe", "pandas")
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as done:
+        main(["evaluate", *map(str, arguments)])
+    return int(done.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished run with its float32 file; each test writes reports elsewhere."""
+    from batikkit_exporters.export import export_run
+
+    folder = tmp_path_factory.mktemp("runs") / trained_run.name
+    shutil.copytree(trained_run, folder)
+    export_run(folder, variants=("float32",))
+    return folder
+
+
+def data_of(run_folder: Path) -> Path:
+    return Path(runs.read_run(run_folder)["data"]["root"])
+
+
+def paths_of(run_folder: Path, split: str) -> set[str]:
+    return {row.sample.path for row in read_split(run_folder / "split.csv") if row.split == split}
+
+
+def test_a_run_is_judged_on_its_own_test_split(trained_run: Path, tmp_path: Path) -> None:
+    assert run(trained_run, "--out", tmp_path / "out", "--json", tmp_path / "answer.json") == 0
+    found = read_comparison(tmp_path / "answer.json")
+    assert found == read_comparison(tmp_path / "out" / "evaluation.json")
+    expected = read_evaluation(trained_run / "metrics.json")
+    assert found.systems[0].evaluation.report.confusion == expected.report.confusion
+    assert set(read_predictions(tmp_path / "out" / "predictions.csv").paths) == paths_of(trained_run, "test")
+    assert_whole((tmp_path / "out" / "evaluation.html").read_text())
+    assert (tmp_path / "out" / "figures" / "per_class.png").exists()
+
+
+def test_training_images_and_copies_of_them_do_not_count(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run's photographs under other names, one of them turned and saved again, and one that is new."""
+    root, new = data_of(trained_run), tmp_path / "new"
+    for path in sorted(root.glob("*/*.png")):
+        target = new / path.parent.name / f"renamed_{path.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    seen = sorted(paths_of(trained_run, "train"))[0]
+    with Image.open(root / seen) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(new / Path(seen).parent / "turned.png", compress_level=1)
+    generator = Image.effect_noise((64, 64), 90).convert("RGB")
+    generator.save(new / "across" / "fresh.png")
+    assert run(trained_run, "--data", new, "--out", tmp_path / "out") == 0
+    said = capsys.readouterr().err
+    train, validation, test = (paths_of(trained_run, split) for split in ("train", "validation", "test"))
+    assert f"left out {len(train)} of its train images" in said
+    assert f"left out {len(validation)} of its validation images" in said
+    assert "left out 1 of its training or validation images, saved again, turned or cropped" in said
+    tested = read_predictions(tmp_path / "out" / "predictions.csv").paths
+    renamed = {f"{Path(path).parent}/renamed_{Path(path).name}" for path in test}
+    assert set(tested) == renamed | {"across/fresh.png"}
+    assert f"{len(test)} images are of the run's own test split, 1 are new to it" in said
+    assert "left out" in (tmp_path / "out" / "evaluation.md").read_text()
+
+
+def test_when_only_training_images_are_given_there_is_no_figure(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in paths_of(trained_run, "train"):
+        target = tmp_path / "seen" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(data_of(trained_run) / path, target)
+    assert run(trained_run, "--data", tmp_path / "seen", "--out", tmp_path / "out") == 2
+    assert "are left for a test figure" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(trained_run, "--data", tmp_path / "seen", "--out", tmp_path / "out", "--part", "train") == 0
+    assert "says what was learned" in capsys.readouterr().err
+    assert read_comparison(tmp_path / "out" / "evaluation.json").n == len(paths_of(trained_run, "train"))
+
+
+def test_a_split_file_chooses_the_images(trained_run: Path, tmp_path: Path) -> None:
+    chosen = sorted(paths_of(trained_run, "test"))[:2] + sorted(paths_of(trained_run, "train"))[:2]
+    lines = [f"{path},{Path(path).parent},test" for path in chosen]
+    (tmp_path / "mine.csv").write_text("\n".join(["path,label,split", *lines]) + "\n")
+    assert run(trained_run, "--split", tmp_path / "mine.csv", "--out", tmp_path / "out") == 0
+    assert set(read_predictions(tmp_path / "out" / "predictions.csv").paths) == set(chosen[:2])
+
+
+def test_a_file_answers_like_its_run_and_knows_it(exported: Path, tmp_path: Path) -> None:
+    subject = find_subject(exported / "export" / "float32.tflite", runs_dir=tmp_path)
+    assert subject.run == exported.resolve()
+    assert run(exported / "export" / "float32.tflite", "--out", tmp_path / "out") == 0
+    said, expected = (read_predictions(folder / "predictions.csv") for folder in (tmp_path / "out", exported))
+    assert said.paths == expected.paths
+    assert said.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+
+
+def test_a_file_needs_no_tensorflow(exported: Path, tmp_path: Path) -> None:
+    blocked = "".join(f"sys.modules[{name!r}] = None\n" for name in HEAVY)
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\n{blocked}")
+    lone = tmp_path / "lone"
+    lone.mkdir()
+    for name in ("float32.tflite", "labels.txt"):
+        shutil.copy(exported / "export" / name, lone)
+    out = tmp_path / "out"
+    command = ["evaluate", str(lone / "float32.tflite"), "--data", str(data_of(exported)), "--out", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-c", f"from batikkit.cli import main; main({command!r})"],
+        capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)}, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "not known what this model was trained on" in done.stderr
+    found = read_comparison(out / "evaluation.json")
+    assert found.n == 36
+    assert not (out / "figures").exists()
+    assert_whole((out / "evaluation.html").read_text())
+
+
+def test_wrong_input_is_one_line(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other" / "mega mendung").mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(tmp_path / "other" / "mega mendung" / "a.png")
+    (tmp_path / "lone.tflite").write_bytes((exported / "export" / "float32.tflite").read_bytes())
+    shutil.copy(exported / "labels.txt", tmp_path)
+    for arguments, says in (
+        ((exported, "--part", "tests"), "choose test, validation, train"),
+        ((exported, "--data", tmp_path / "none"), "no such folder"),
+        ((exported, "--data", tmp_path / "other"), "'mega mendung', which is no motif of this model"),
+        ((tmp_path / "none.tflite",), "no such file"),
+        ((tmp_path / "lone.tflite",), "name photographs to test on with --data DIR"),
+        ((tmp_path / "lone.tflite", "--labels", tmp_path / "none.txt"), "cannot read labels"),
+    ):
+        assert run(*arguments) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert says in said[-1], said
+    assert not (tmp_path / "evaluation").exists()

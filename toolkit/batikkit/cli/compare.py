@@ -1,0 +1,74 @@
+"""`batikkit compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batikkit.cli.options import (
+    BackboneAlpha,
+    CacheGb,
+    EngineName,
+    GroupBy,
+    ImageSize,
+    JsonFile,
+    Overrides,
+    Preset,
+    RunsDir,
+    SplitFile,
+    Strict,
+    TrainSeed,
+    Weights,
+)
+from batikkit.errors import InputError
+
+
+def compare(
+    data: Annotated[Path, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.")],
+    folds: Annotated[
+        int, typer.Option(metavar="K", help="Test on K grouped folds, every image once (0: on one split).")
+    ] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where it goes.", show_default="RUNS_DIR/compare-DIR-PRESET"),
+    ] = None,
+    preset: Preset = "paper",
+    overrides: Overrides = None,
+    weights: Weights = "imagenet",
+    image_size: ImageSize = None,
+    backbone_alpha: BackboneAlpha = None,
+    seed: TrainSeed = None,
+    split_file: SplitFile = None,
+    group_by: GroupBy = None,
+    strict: Strict = False,
+    engine: EngineName = "auto",
+    cache_gb: CacheGb = 8.0,
+    runs_dir: RunsDir = Path("runs"),
+    json_file: JsonFile = None,
+) -> None:
+    """Train and test the paper's three systems on the same images: a CNN from scratch, MobileNetV2 frozen, fine-tuned.
+
+    The same command goes on where it was stopped; what is finished is kept.
+
+    Example: batikkit compare photos/ --preset small-data --folds 5
+    """
+    from batikkit.cli.comparison_output import show, write
+    from batikkit.cli.train import prepare
+    from batikkit.config import load_config
+    from batikkit.console import note, progress
+
+    if folds and split_file:
+        raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
+    config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
+    prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
+    from batikkit.compare import compare as run_comparison
+
+    suffix = f"-{folds}-folds" if folds else ""
+    folder = out or runs_dir / f"compare-{data.resolve().name}-{Path(preset).stem}{suffix}"
+    found = run_comparison(
+        prepared, config, out=folder, weights=weights, folds=folds, bar=progress, say=note, engine=engine,
+        cache_gb=cache_gb,
+    )  # fmt: skip
+    show(found, write(folder, found, name="comparison", json_file=json_file))

@@ -1,0 +1,63 @@
+"""What `compare` and `evaluate` print and write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from batikkit.comparison import Comparison
+    from batikkit.predictions import Predictions
+
+
+def write(
+    folder: Path,
+    found: Comparison,
+    *,
+    name: str,
+    predictions: Predictions | None = None,
+    json_file: Path | None = None,
+) -> Sequence[Path]:
+    """Writes the reports, and the JSON once more where it was asked for; returns what was written."""
+    from batikkit.comparison import write_comparison
+    from batikkit.comparison_files import write_reports
+    from batikkit.predictions import PREDICTIONS_FILE, write_predictions
+
+    written = list(write_reports(folder, found, name=name))
+    if predictions is not None:
+        write_predictions(folder / PREDICTIONS_FILE, predictions)
+        written.append(folder / PREDICTIONS_FILE)
+    if json_file:
+        write_comparison(json_file, found)
+        written.append(json_file)
+    return written
+
+
+def show(found: Comparison, written: Sequence[Path]) -> None:
+    """Prints the table of systems, what it proves, the worst confusions and where the report is."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    from batikkit.comparison_text import confusion_table, system_table, verdicts
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200
+    headings, rows = system_table(found)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, title=f"{found.title}, {found.n} images", title_justify="left")
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for line in verdicts(found):
+        typer.echo(line)
+    worst = confusion_table(found)[1][:3]
+    if worst:
+        typer.echo("most confused: " + ", ".join(f"{motifs} ({counts[-1]})" for motifs, *counts in worst))
+    for path in written:
+        typer.echo(str(path))

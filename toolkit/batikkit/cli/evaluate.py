@@ -1,0 +1,75 @@
+"""`batikkit evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batikkit.cli.options import GroupBy, JsonFile, RunsDir
+from batikkit.errors import InputError
+
+PARTS = ("test", "validation", "train")
+
+
+def evaluate(
+    place: Annotated[
+        Path | None,
+        typer.Argument(metavar="[RUN|MODEL.tflite]", help="What to judge.", show_default="the newest run"),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Photographs, one subfolder per motif.", show_default="the run's own"),
+    ] = None,
+    part: Annotated[
+        str, typer.Option(help="Which images: test, or validation or train to see what was learned.")
+    ] = "test",
+    split_file: Annotated[
+        Path | None, typer.Option("--split", metavar="FILE", help="Take only this split.csv's images of that part.")
+    ] = None,
+    group_by: GroupBy = None,
+    labels: Annotated[
+        Path | None, typer.Option(help="Label file of a .tflite.", show_default="labels.txt beside it")
+    ] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="Runtime of a .tflite.", show_default="the first that works")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where the report goes.", show_default="RUN/evaluation/MODEL"),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    json_file: JsonFile = None,
+) -> None:
+    """Judge one model on photographs that it has not seen: accuracy with intervals, motifs, confusions.
+
+    Images that the run trained on or was chosen with, and copies of them, are left out and counted. A .tflite file
+    needs no TensorFlow.
+
+    Example: batikkit evaluate export/int8.tflite --data photos/
+    """
+    from batikkit.assessment import assess, find_subject
+    from batikkit.cli.comparison_output import show, write
+    from batikkit.console import note, progress
+    from batikkit.held_out import hold_out
+
+    if part not in PARTS:
+        raise InputError(f"--part {part!r}: choose {', '.join(PARTS)}")
+    subject = find_subject(place, runs_dir=runs_dir, labels=labels)
+    knowledge = subject.knowledge()
+    root = data or knowledge.root
+    if root is None:
+        raise InputError(f"{subject.model} belongs to no run: name photographs to test on with --data DIR")
+    with progress("check images") as advance:
+        held = hold_out(
+            root, subject.labels, knowledge, part=part, split_file=split_file, group_by=group_by, advance=advance
+        )
+    for line in held.notes:
+        note(f"batikkit: {line}")
+    with progress("evaluate") as advance:
+        found, predictions = assess(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
+    name = subject.name if part == "test" else f"{subject.name}-{part}"
+    base = subject.run / "evaluation" if subject.run else Path("evaluation")
+    folder = out or base / name
+    show(found, write(folder, found, name="evaluation", predictions=predictions, json_file=json_file))
