@@ -1,0 +1,109 @@
+"""How well a quantized file does beside its float original, on the same photographs: drop, agreement, size, latency."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.interpreters import find_runtime
+from batikkit.metrics import paired_drop, paired_drop_interval
+from batikkit.runtime import load_verified
+from batikkit.tflite_file import read_tflite
+
+TIMED_RUNS = 20
+WORKERS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Jury:
+    """Photographs that training did not see, what they show, and what the float network says of them.
+
+    Attributes:
+        images: uint8 [N, S, S, 3].
+        labels: int64 [N].
+        reference: float32 [N, C].
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    reference: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One file's figures.
+
+    Attributes:
+        drop_pp: Accuracy lost on the jury's photographs [percentage points], with its 95 % interval.
+        agreement: Share of photographs on which file and float network name the same motif (0..1).
+        mean_difference: Of a probability (0..1); tells files apart long before they change an answer.
+        latency_ms: Median of one thread on this machine, which is no proxy for a phone.
+        integer_only: No floating type beyond the declared output.
+    """
+
+    n: int
+    accuracy: float
+    drop_pp: float
+    drop_ci95_pp: tuple[float, float]
+    agreement: float
+    mean_difference: float
+    largest_difference: float
+    size_bytes: int
+    latency_ms: float
+    integer_only: bool
+
+
+def judge(content: bytes, jury: Jury) -> Judgement:
+    """Runs a `.tflite` file on the jury's photographs."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "candidate.tflite"
+        path.write_bytes(content)
+        facts = read_tflite(path)
+        answers = _answers(path, jury.images)
+        latency_ms = _latency(path, jury.images[0])
+    truth, named, reference = jury.labels, answers.argmax(axis=1), jury.reference.argmax(axis=1)
+    return Judgement(
+        n=len(truth),
+        accuracy=float(np.mean(named == truth)),
+        drop_pp=paired_drop(reference == truth, named == truth),
+        drop_ci95_pp=paired_drop_interval(reference == truth, named == truth),
+        agreement=float(np.mean(named == reference)),
+        mean_difference=float(np.abs(answers - jury.reference).mean()),
+        largest_difference=float(np.abs(answers - jury.reference).max()),
+        size_bytes=len(content),
+        latency_ms=latency_ms,
+        integer_only=facts.integer_only,
+    )
+
+
+def _answers(path: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Float32 [N, C]; several interpreters share the photographs, as each runs outside Python's lock."""
+    runtime = find_runtime()
+
+    def part(worker: int) -> NDArray[np.float32]:
+        return load_verified(path, runtime=runtime, threads=1).predict(images[worker::WORKERS])
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        parts = list(pool.map(part, range(WORKERS)))
+    answers = np.empty((len(images), parts[0].shape[1]), np.float32)
+    for worker, answer in enumerate(parts):
+        answers[worker::WORKERS] = answer
+    return answers
+
+
+def _latency(path: Path, image: NDArray[np.uint8]) -> float:
+    model = load_verified(path, runtime=find_runtime(), threads=1)
+    model.classify(image)
+    samples = []
+    for _ in range(TIMED_RUNS):
+        started = time.perf_counter_ns()
+        model.invoke()
+        samples.append((time.perf_counter_ns() - started) / 1e6)
+    return statistics.median(samples)
