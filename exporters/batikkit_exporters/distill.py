@@ -1,9 +1,9 @@
 """Trains a quantized network to answer as its float original does, on the train split's photographs.
 
 Quantization-aware training with the float network as teacher (after Polino et al. 2018): the loss is the divergence of
-the answers, not the labels' cross-entropy, since what the small file promises is to agree. Activations keep their grids;
-weights keep their scales and are rounded in every step with the straight-through gradient. Batch normalization is
-already part of the weights, so nothing needs freezing.
+the answers, not the labels' cross-entropy, since what the small file promises is to agree. Activations keep their
+grids; weights keep their scales and are rounded in every step with the straight-through gradient. Batch normalization
+is already part of the weights, so nothing needs freezing.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from batikkit_exporters.twin import PADDINGS, WEIGHT_AXIS, compute, on_grid
 
 DAMPING = 0.01
 """Added to the diagonal of the inputs' covariance, as a share of its mean: photographs are few."""
-PATCH_BYTES = 400_000_000
+PATCH_BYTES = 100_000_000
 Floats = NDArray[np.float64]
 Images = Any
 

@@ -1,14 +1,14 @@
 """Which layers hurt a quantized network most: how far each one's rounding moves the answer, to first order.
 
-Each operator gets exact inputs, so the error it makes is its own (its weights' and its output's rounding). Multiplied by
-the gradient of the decision with respect to that output, it tells how far the decision would move if everything after it
-were exact. One forward and one backward pass rank all layers, where trying them one by one takes a run for each.
+Each operator gets exact inputs, so the error it makes is its own (its weights' and its output's rounding). Multiplied
+by the gradient of the decision with respect to that output, it tells how far the decision would move if everything
+after it were exact. One forward and one backward pass rank all layers, where trying them one by one takes a run each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from batikkit.keras_backend import tf
 from batikkit_exporters.grid import Grid
-from batikkit_exporters.network import Network
+from batikkit_exporters.network import Network, Node
 from batikkit_exporters.observation import batches
 from batikkit_exporters.rounding import Rounded
 from batikkit_exporters.twin import WEIGHT_AXIS, compute, on_grid
@@ -82,7 +82,16 @@ def _shifts(network: Network, rounded: Rounded, grids: Mapping[int, Grid], numbe
 
 
 def _rough(rounded: Rounded, node: Any, inputs: list[Any], grids: Mapping[int, Grid]) -> Any:
-    if node.kind in WEIGHT_AXIS:
-        # Its bias is corrected for the errors of the layers before it, which are absent here.
-        inputs = [inputs[0], tf.constant(rounded.network.values[node.inputs[1]].data), *inputs[2:]]
+    if node.kind in WEIGHT_AXIS and inputs[2] is not None:
+        weights = tf.constant(rounded.network.values[node.inputs[1]].data)
+        # The bias is corrected for this layer's own mean error alone: those before it are exact here.
+        change = compute(_linear(node), [inputs[0], weights - inputs[1], tf.zeros_like(inputs[2])])
+        shift = tf.reduce_mean(tf.reshape(change, (-1, tf.shape(inputs[2])[0])), axis=0)
+        inputs = [inputs[0], weights, inputs[2] - shift]
     return on_grid(compute(node, inputs), grids[node.outputs[0]])
+
+
+def _linear(node: Node) -> Node:
+    assert node.options is not None
+    plain = {**node.options.values, "fused_activation_function": 0}
+    return replace(node, options=replace(node.options, values=plain))
