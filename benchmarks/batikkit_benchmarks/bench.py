@@ -22,7 +22,7 @@ from batikkit_benchmarks.children import WorkerError, run_worker, unheard
 from batikkit_benchmarks.conditions import Conditions, Monitor
 from batikkit_benchmarks.doctor import file_cure, needs_newer_runtime
 from batikkit_benchmarks.gates import Budget, check
-from batikkit_benchmarks.host import Host, read_host
+from batikkit_benchmarks.host import Host, allowed_cpus, read_host
 from batikkit_benchmarks.parity import judge
 from batikkit_benchmarks.report import BenchReport, Failure, Latency, Parity, Result, configuration
 from batikkit_benchmarks.targets import Selection, Target
@@ -196,6 +196,7 @@ def measure(
             decoders=host.usable_cores,
             scores=str(Path(folder, "scores.npy")),
             cpus=list(settings.cpus),
+            decode_cpus=list(allowed_cpus()),
         )
         with Monitor() as monitor:
             answer = run_worker(dataclasses.asdict(job), advance=advance)

@@ -159,8 +159,8 @@ def count_cores(root: Path) -> int:
 def usable_cores(root: Path, *, cores: int) -> int:
     """CPUs this process can keep busy: its affinity mask, cut down by a cgroup's CPU quota."""
     usable = cores
-    if root == ROOT and hasattr(os, "sched_getaffinity"):
-        usable = min(usable, len(os.sched_getaffinity(0)))
+    if root == ROOT:
+        usable = min(usable, len(allowed_cpus()) or cores)
     quota = (text(root / "sys/fs/cgroup/cpu.max") or "max").split()
     if len(quota) == 2 and quota[0].isdigit() and int(quota[1]) > 0:
         usable = min(usable, max(1, int(quota[0]) // int(quota[1])))
@@ -175,10 +175,14 @@ def _cpu_folders(root: Path) -> list[Path]:
     return sorted(folders, key=lambda folder: int(folder.name[3:]))
 
 
+def allowed_cpus() -> tuple[int, ...]:
+    """The CPUs this process may use; empty where the system does not confine processes."""
+    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+
+
 def fastest_cpus(count: int, root: Path = ROOT) -> tuple[int, ...]:
     """The `count` usable CPUs with the highest frequency; of equals the last, as interrupts gather on the first."""
-    usable = sorted(os.sched_getaffinity(0))
-    ranked = sorted(usable, key=lambda cpu: (_max_frequency_khz(root, cpu), cpu))
+    ranked = sorted(allowed_cpus(), key=lambda cpu: (_max_frequency_khz(root, cpu), cpu))
     return tuple(sorted(ranked[-count:]))
 
 
@@ -188,10 +192,10 @@ def check_cpus(cpus: Sequence[int]) -> tuple[int, ...]:
     Raises:
         InputError: one of them is not usable.
     """
-    usable = os.sched_getaffinity(0)
+    usable = allowed_cpus()
     for cpu in cpus:
         if cpu not in usable:
-            raise InputError(f"no usable CPU {cpu}: this process may use {', '.join(map(str, sorted(usable)))}")
+            raise InputError(f"no usable CPU {cpu}: this process may use {', '.join(map(str, usable)) or 'no other'}")
     return tuple(cpus)
 
 

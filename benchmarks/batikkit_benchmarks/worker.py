@@ -44,7 +44,8 @@ class Job:
         photographs: Files to evaluate on instead of the pack.
         decoders: Threads that decode them ahead of the network.
         scores: Where the probabilities of the evaluation are written, as `.npy`.
-        cpus: Confine the process to these CPUs.
+        cpus: Confine the network to these CPUs.
+        decode_cpus: CPUs for decoding photographs; empty leaves it where the network is.
     """
 
     model: str
@@ -58,6 +59,7 @@ class Job:
     decoders: int
     scores: str
     cpus: list[int]
+    decode_cpus: list[int]
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,11 @@ def _evaluate(model: LoadedModel, job: Job, answers: BinaryIO) -> dict[str, Any]
     if job.photographs:
         count, start = len(job.photographs), time.perf_counter()
         values = decoded_ahead(
-            job.photographs, image_size=model.input.shape[1], prepare=model.prepare, decoders=job.decoders
+            job.photographs,
+            image_size=model.input.shape[1],
+            prepare=model.prepare,
+            decoders=job.decoders,
+            cpus=job.decode_cpus,
         )
     elif job.pack:
         pack = read_parity_pack(Path(job.pack))

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import threading
 import time
 from pathlib import Path
 
@@ -97,6 +99,25 @@ def test_decoding_runs_while_the_network_works(photographs: Path) -> None:
         time.sleep(0.02)
     # One after the other would take 40 * 0.04 = 1.6 s, perfect overlap 0.8 s.
     assert time.monotonic() - start < 1.3
+
+
+def test_decoding_is_free_though_the_network_is_pinned(photographs: Path) -> None:
+    everywhere = sorted(os.sched_getaffinity(0))
+    files = find_photographs(photographs, ("across", "diagonal", "upright")).files[:6]
+    seen: list[tuple[int, list[int]]] = []
+
+    def note_cpus(pixels: object) -> object:
+        seen.append((threading.get_ident(), sorted(os.sched_getaffinity(0))))
+        return pixels
+
+    os.sched_setaffinity(0, everywhere[:1])
+    try:
+        list(decoded_ahead(files, image_size=96, prepare=note_cpus, decoders=2, cpus=everywhere))
+        assert sorted(os.sched_getaffinity(0)) == everywhere[:1]
+    finally:
+        os.sched_setaffinity(0, everywhere)
+    assert seen
+    assert all(thread != threading.get_ident() and cpus == everywhere for thread, cpus in seen)
 
 
 def test_unknown_motif_folders_are_refused(photographs: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -59,7 +60,12 @@ def find_photographs(root: Path, labels: Sequence[str]) -> Photographs:
 
 
 def decoded_ahead(
-    files: Sequence[str], *, image_size: int, prepare: Callable[[NDArray[np.uint8]], Any], decoders: int
+    files: Sequence[str],
+    *,
+    image_size: int,
+    prepare: Callable[[NDArray[np.uint8]], Any],
+    decoders: int,
+    cpus: Sequence[int] = (),
 ) -> Iterator[Any | None]:
     """Yields each file's prepared pixels in order, None for an unreadable one, while others are decoded in parallel.
 
@@ -68,7 +74,12 @@ def decoded_ahead(
         image_size: Side of the square they are stretched to.
         prepare: Turns uint8 [image_size, image_size, 3] into what the network takes; runs in the decoding thread.
         decoders: Decoding threads; Pillow and NumPy release the interpreter lock.
+        cpus: CPUs the decoding threads may use, though the network is pinned to fewer; empty leaves them where it is.
     """
+
+    def spread_out() -> None:
+        if cpus:
+            os.sched_setaffinity(0, cpus)  # on Linux of the calling thread alone
 
     def decode(file: str) -> Any | None:
         try:
@@ -76,7 +87,7 @@ def decoded_ahead(
         except InputError:
             return None
 
-    with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
+    with ThreadPoolExecutor(decoders, thread_name_prefix="decode", initializer=spread_out) as pool:
         waiting: deque[Future[Any | None]] = deque()
         for file in files:
             waiting.append(pool.submit(decode, file))
