@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 
 Scale = Callable[[float], float]
@@ -49,15 +49,19 @@ def nice_ticks(low: float, high: float, *, about: int = 6) -> list[float]:
     return [round(index * step, 10) for index in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within low..high."""
+def log_ticks(low: float, high: float, *, bases: Sequence[float] = (1, 2, 5)) -> list[float]:
+    """`bases` times powers of ten within low..high."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [tick for decade in decades for base in (1, 2, 5) if low <= (tick := base * 10.0**decade) <= high]
+    return [tick for decade in decades for base in bases if low <= (tick := base * 10.0**decade) <= high]
 
 
 def ratio_ticks(low: float, high: float) -> list[float]:
-    """Ticks of a logarithmic axis: decades where it spans them, else evenly spaced round values."""
-    return log_ticks(low, high) if high / low > 12 else nice_ticks(low, high, about=5)
+    """Ticks of a logarithmic axis: the wider its range, the sparser; evenly spaced round values where it is narrow."""
+    if high / low > 12:
+        return log_ticks(low, high)
+    if high / low > 2.5:
+        return log_ticks(low, high, bases=(1, 1.5, 2, 3, 4, 5, 6, 8))
+    return nice_ticks(low, high, about=5)
 
 
 def marker(shape: int, x: float, y: float, size: float, *, class_: str) -> str:
