@@ -15,6 +15,7 @@ from pathlib import Path
 from batikkit.errors import InputError
 from batikkit.interpreters import RUNTIMES, version
 from batikkit.probe import START_LIMIT_S, Prober, describe_exit
+from batikkit_benchmarks.host import ROOT, emulation
 
 _TRY = "import json, sys; from batikkit.interpreters import try_runtime; print(json.dumps(try_runtime(sys.argv[1])))"
 
@@ -27,6 +28,7 @@ class Installation:
     numpy_major: int
     machine: str
     bits: int
+    emulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Diagnosis:
 def installation() -> Installation:
     """The Python that runs this."""
     numpy_major = int(importlib.metadata.version("numpy").split(".")[0])
-    return Installation(sys.version_info[:2], numpy_major, platform.machine(), struct.calcsize("P") * 8)
+    machine = platform.machine()
+    emulated = emulation(ROOT, architecture=machine) is not None
+    return Installation(sys.version_info[:2], numpy_major, machine, struct.calcsize("P") * 8, emulated)
 
 
 def examine(
@@ -100,6 +104,8 @@ def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) 
 
 def cure(runtime: str, problem: str, here: Installation) -> str:
     """The one line that helps against `problem` of `runtime` on this installation."""
+    if problem.startswith("crashes") and here.emulated:
+        return "emulators lack some of what builds need: try on the board itself, or use another runtime"
     if "SIGILL" in problem:
         return "this CPU lacks instructions the build needs: use another runtime, or a Raspberry Pi 2 or newer"
     if "GLIBC" in problem:

@@ -41,12 +41,12 @@ def problems(
         cpu_wait_share: Share of the time in line for a CPU, where known.
     """
     found = [
+        _emulated(host),
         _throttled(conditions),
         _swapped(conditions),
         _contended(cpu_wait_share),
         _noisy(samples),
         _drifting(samples),
-        _emulated(host),
     ]
     return tuple(reason for reason in found if reason)
 

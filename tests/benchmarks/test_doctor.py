@@ -17,6 +17,7 @@ PI_64 = Installation((3, 11), 2, "aarch64", 64)
 PI_32 = Installation((3, 11), 1, "armv7l", 32)
 PI_64_NEW = Installation((3, 13), 2, "aarch64", 64)
 PI_32_ON_64 = Installation((3, 11), 1, "aarch64", 32)
+EMULATED = Installation((3, 11), 2, "aarch64", 64, emulated=True)
 PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
 
 
@@ -33,6 +34,8 @@ PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
         ("tflite-runtime", "AttributeError: _ARRAY_API not found", PI_64, "pip install 'numpy<2'"),
         ("tflite-runtime", "SystemError: initialization of _pywrap failed", PI_64, "pip install 'numpy<2'"),
         ("ai-edge-litert", "crashes (killed by SIGILL)", PI_64, "CPU lacks instructions"),
+        ("ai-edge-litert", "crashes (killed by SIGSEGV)", PI_64, "pip install --force-reinstall ai-edge-litert"),
+        ("ai-edge-litert", "crashes (killed by SIGSEGV)", EMULATED, "try on the board itself"),
         ("ai-edge-litert", "ImportError: version `GLIBC_2.38' not found", PI_64, "bookworm"),
         ("ai-edge-litert", "ImportError: broken", PI_64, "pip install --force-reinstall ai-edge-litert"),
     ],
@@ -145,3 +148,23 @@ def test_tflite_runtime_benches_in_its_own_environment(
     assert [result["runtime_version"] for result in report["results"]] == ["2.14.0"] * 3
     assert report["results"][0]["parity"]["agreement"] == 1.0
     assert report["host"]["libraries"]["numpy"].startswith("1.")
+
+
+def test_a_numpy_without_its_libraries_is_one_line(tmp_path: Path) -> None:
+    """The commonest broken installation on a Pi: a NumPy whose BLAS the system lacks. A stand-in says the same."""
+    package = tmp_path / "numpy"
+    package.mkdir()
+    complaint = "libopenblas.so.0: cannot open shared object file: No such file or directory"
+    (package / "__init__.py").write_text(
+        f"raise ImportError('IMPORTANT: read this.\\nOriginal error was: {complaint}')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])}
+    for command in (["doctor"], ["bench", "x.tflite"], ["predict", "x.tflite", "x.jpg"]):
+        code = "from batikkit.cli import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 2, done.stderr
+        (line,) = done.stderr.strip().splitlines()
+        assert complaint in line
+        assert "sudo apt install libopenblas0" in line

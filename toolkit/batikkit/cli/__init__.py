@@ -20,6 +20,7 @@ from batikkit.cli.data import data
 from batikkit.cli.doctor import doctor
 from batikkit.cli.evaluate import evaluate
 from batikkit.cli.export import export
+from batikkit.cli.foundation import numpy_trouble
 from batikkit.cli.predict import predict
 from batikkit.cli.quickstart import quickstart
 from batikkit.cli.report import report
@@ -69,7 +70,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Damaged EXIF blocks and the like: the picture itself is read, and what cannot be read is told by name.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
-        app(args=None if argv is None else list(argv), prog_name="batikkit")
+        _run(argv)
     except BatikkitError as error:
         typer.secho(f"batikkit: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    try:
+        app(args=None if argv is None else list(argv), prog_name="batikkit")
+    except ImportError as error:
+        trouble = numpy_trouble(error)
+        if trouble is None:
+            raise
+        raise trouble from error
