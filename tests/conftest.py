@@ -51,7 +51,7 @@ def weights_100() -> Path:
 
 @pytest.fixture
 def stripes(tmp_path: Path) -> Path:
-    """A data set of 3 classes x 12 images, 64 px: stripes of three directions with noise."""
+    """A data set of 3 classes x 12 images, 64 px: stripes of three directions, unevenly dyed, with noise."""
     folder = tmp_path / "stripes"
     write_stripes(folder)
     return folder
@@ -64,6 +64,9 @@ def write_stripes(folder: Path, *, per_class: int = 12, size: int = 64) -> None:
         (folder / name).mkdir(parents=True)
         for index in range(per_class):
             wave = 127 + 90 * np.sin(phase / rng.uniform(2, 4) + rng.uniform(0, 6))
+            # Even stripes of any width are scaled copies of each other; the patches tell one cloth from the next.
+            patches = Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8)).resize((size, size))
+            wave = wave * (0.35 + 0.65 * np.asarray(patches) / 255)
             pixels = wave[..., None] * rng.uniform(0.5, 1, 3) + rng.normal(0, 12, (size, size, 3))
             image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
             image.save(folder / name / f"{name}_{index:02d}.png")

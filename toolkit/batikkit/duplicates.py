@@ -1,61 +1,41 @@
 """Finding copies: which images of a set show the same photograph, rotated, mirrored, cropped or saved again.
 
-No loop over all pairs in Python. Hashes are compared in blocks of a list sorted by brightness, each block only with
-the neighbours of similar brightness; each image keeps its few nearest candidates; only those are aligned and compared
-pixel by pixel. The number of alignments grows with the number of images, not with its square.
+Hashes bring up candidates (`candidates`), each is placed and aligned (`windows`, `registration`), and only pictures
+that then agree in luminance and in colour are copies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.candidates import Candidates, find_candidates
 from batikkit.console import Advance
-from batikkit.fingerprint import INVERSE, ORIENTATIONS, Fingerprint, hamming, oriented
-from batikkit.registration import register, warp
+from batikkit.fingerprint import Fingerprint, oriented
+from batikkit.inspection import worker_count
+from batikkit.registration import even_light, register, warp
+from batikkit.windows import SEARCH_SIDE, WINDOWS, place
 
-SEARCH_BITS = 22
-"""Hashes that differ in more bits are not looked at. Large, since the alignment decides, not the hash."""
+MIN_PLACED = 0.42
+"""Correlation of the coarse pictures below which a pair is given up; 99 of 100 pairs of strangers stay below it."""
 
-NEAREST = 24
-"""Candidates kept per image: the (other image, orientation) pairs of smallest hash distance."""
-
-ORIENTATIONS_PER_PAIR = 2
-"""Of one other image only its nearest orientations (and ties) are candidates."""
-
-MIN_CORRELATION = 0.92
+MIN_AGREEMENT = 0.92
 """Aligned luminance of two copies agrees at least so well; other parts of one cloth stay below 0.90."""
 
-MAX_MEAN_SHIFT = 20.0
-"""Largest difference of the mean red, green and blue of two copies, of 255."""
-
 MAX_COLOUR_SHIFT = 16.0
-"""Largest mean difference of the aligned colours of two copies once the difference in brightness is removed, of 255."""
+"""Largest mean difference of the aligned colours of two copies once brightness and contrast are matched, of 255."""
+
+GAINS = (0.5, 2.0)
+"""Contrast of one copy may be this many times the other's."""
 
 FLAT_CONTRAST = 2.0
 """Below this standard deviation (of 255) a picture shows nothing that could be compared."""
 
-_BLOCK_ELEMENTS = 1 << 22
-_PAIRS_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """Pairs to be aligned, nearest hashes first.
-
-    Attributes:
-        first, second: int64 [P], indices of the images.
-        orientation: int64 [P], orientation of `first` that resembles `second`.
-        distance: uint8 [P], differing bits.
-    """
-
-    first: NDArray[np.int64]
-    second: NDArray[np.int64]
-    orientation: NDArray[np.int64]
-    distance: NDArray[np.uint8]
+_PAIRS_AT_ONCE = 256
+_Floats = NDArray[np.float32]
 
 
 class UnionFind:
@@ -109,106 +89,103 @@ def _join_lookalikes(
     sets: UnionFind, prints: Sequence[Fingerprint], index: NDArray[np.int64], advance: Advance | None
 ) -> None:
     found = find_candidates(prints)
-    for start in range(0, len(found.first), _PAIRS_AT_ONCE):
+    coarse = _coarse_pictures(prints)
+    workers = worker_count()
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(found), workers * _PAIRS_AT_ONCE):
+            turn = found.part(slice(start, start + workers * _PAIRS_AT_ONCE))
+            # Pairs that nearer ones have joined already need no alignment.
+            pairs = zip(index[turn.inner], index[turn.outer], strict=True)
+            turn = turn.part(np.array([sets.find(i) != sets.find(j) for i, j in pairs], dtype=bool))
+            parts = [turn.part(slice(k, k + _PAIRS_AT_ONCE)) for k in range(0, len(turn), _PAIRS_AT_ONCE)]
+            for part, same in zip(parts, pool.map(lambda p: same_picture(prints, coarse, p), parts), strict=True):
+                for i, j in zip(part.inner[same], part.outer[same], strict=True):
+                    sets.union(int(index[i]), int(index[j]))
+            if advance:
+                advance(min(start + workers * _PAIRS_AT_ONCE, len(found)), len(found))
+
+
+def _coarse_pictures(prints: Sequence[Fingerprint]) -> _Floats:
+    """float32 [N, 32, 32], every luminance in even light."""
+    coarse = np.empty((len(prints), SEARCH_SIDE, SEARCH_SIDE), np.float32)
+    for start in range(0, len(prints), _PAIRS_AT_ONCE):
         part = slice(start, start + _PAIRS_AT_ONCE)
-        a, b, orientation = found.first[part], found.second[part], found.orientation[part]
-        # Pairs that nearer ones have joined already need no alignment.
-        open_ = np.array([sets.find(index[i]) != sets.find(index[j]) for i, j in zip(a, b, strict=True)], dtype=bool)
-        a, b, orientation = a[open_], b[open_], orientation[open_]
-        for i, j in zip(*(side[same_picture(prints, a, b, orientation)] for side in (a, b)), strict=True):
-            sets.union(int(index[i]), int(index[j]))
-        if advance:
-            advance(min(start + _PAIRS_AT_ONCE, len(found.first)), len(found.first))
+        coarse[part] = even_light(np.stack([p.tone for p in prints[part]]), SEARCH_SIDE)
+    return coarse
 
 
-def find_candidates(prints: Sequence[Fingerprint]) -> Candidates:
-    """The pairs worth aligning: similar mean colour, and among each image's `NEAREST` hashes."""
-    means = np.array([p.colour.reshape(-1, 3).mean(axis=0) for p in prints], dtype=np.float32)
-    # Similar red, green and blue means imply a similar sum, so only a window of the sorted list can match.
-    brightness = means.mean(axis=1)
-    order = np.argsort(brightness, kind="stable")
-    hashes = np.stack([prints[i].hashes for i in order])
-    means, brightness = means[order], brightness[order]
-    parts = list(_candidates_by_block(hashes, means, brightness))
-    first, second, orientation, distance = (np.concatenate(column) for column in zip(*parts, strict=True))
-    rank = np.lexsort((orientation, second, first, distance))
-    return Candidates(order[first[rank]], order[second[rank]], orientation[rank], distance[rank].astype(np.uint8))
-
-
-def _candidates_by_block(
-    hashes: NDArray[np.uint64], means: NDArray[np.float32], brightness: NDArray[np.float32]
-) -> list[tuple[NDArray[np.int64], ...]]:
-    parts = []
-    start = 0
-    while start < len(hashes):
-        reach = int(np.searchsorted(brightness, brightness[start] + MAX_MEAN_SHIFT, side="right"))
-        stop = min(len(hashes), start + max(1, _BLOCK_ELEMENTS // (ORIENTATIONS * max(1, reach - start))))
-        reach = int(np.searchsorted(brightness, brightness[stop - 1] + MAX_MEAN_SHIFT, side="right"))
-        shift = np.abs(means[start:stop, None] - means[None, start:reach]).max(axis=2)
-        later = np.arange(start, reach) > np.arange(start, stop)[:, None]
-        row, column = np.nonzero((shift <= MAX_MEAN_SHIFT) & later)
-        row_hashes, column_hashes = hashes[start + row], hashes[start + column]
-        # The median makes a turned picture's hash more than a permutation of bits: ask from both sides.
-        bits = np.minimum(
-            hamming(row_hashes, column_hashes[:, :1]), hamming(column_hashes, row_hashes[:, :1])[:, INVERSE]
-        )
-        parts.append(_nearest(row + start, column + start, bits, shift[row, column]))
-        start = stop
-    return parts
-
-
-def _nearest(
-    row: NDArray[np.int64], column: NDArray[np.int64], bits: NDArray[np.uint8], shift: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], ...]:
-    """Keeps, for each row, its `NEAREST` (column, orientation) entries within `SEARCH_BITS`; colour breaks ties."""
-    # A symmetric pattern resembles itself in many orientations, which would crowd out the other neighbours.
-    limit = np.minimum(np.partition(bits, ORIENTATIONS_PER_PAIR - 1, axis=1)[:, ORIENTATIONS_PER_PAIR - 1], SEARCH_BITS)
-    entry, orientation = np.nonzero(bits <= limit[:, None])
-    row, column, shift = row[entry], column[entry], shift[entry]
-    distance = bits[entry, orientation].astype(np.int64)
-    rank = np.lexsort((orientation, column, shift, distance, row))
-    row = row[rank]
-    kept = np.arange(len(row)) - np.searchsorted(row, row) < NEAREST  # place within the row's entries
-    return row[kept], column[rank][kept], orientation[rank][kept], distance[rank][kept]
-
-
-def same_picture(
-    prints: Sequence[Fingerprint],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    orientation: NDArray[np.int64],
-) -> NDArray[np.bool_]:
+def same_picture(prints: Sequence[Fingerprint], coarse: _Floats, pairs: Candidates) -> NDArray[np.bool_]:
     """Aligns pairs and says which show the same photograph.
 
     Args:
         prints: All fingerprints.
-        first: int64 [P], indices into `prints`.
-        second: int64 [P], indices into `prints`.
-        orientation: int64 [P], how to turn `first`.
+        coarse: float32 [N, 32, 32], their luminance in even light.
+        pairs: P candidates, indices into `prints`.
 
     Returns:
         bool [P].
     """
-    if not len(first):
-        return np.zeros(0, dtype=bool)
-    turns = list(zip(first, orientation, strict=True))
-    left = np.stack([prints[j].tone for j in second])
-    right = np.stack([oriented(prints[i].tone, o) for i, o in turns])
-    correlation, maps = register(left, right)
-    same = correlation >= MIN_CORRELATION
-    if same.any():
-        left = np.stack([prints[j].colour for j in second[same]])
-        right = np.stack([oriented(prints[i].colour, o) for (i, o), s in zip(turns, same, strict=True) if s])
-        same[same] = _colour_shift(left, right, maps[same]) <= MAX_COLOUR_SHIFT
+    same = np.zeros(len(pairs), dtype=bool)
+    placed, maps, swapped = _place(coarse, pairs)
+    kept = np.flatnonzero(placed >= MIN_PLACED)
+    if not len(kept):
+        return same
+    looks = [(prints[i], prints[j], turn) for i, j, turn in zip(*_columns(pairs, kept), strict=True)]
+    tones = _stacks([(oriented(a.tone, turn), b.tone) for a, b, turn in looks], swapped[kept])
+    agreement, maps = register(*tones, maps[kept])
+    alike = agreement >= MIN_AGREEMENT
+    if alike.any():
+        left, right = _stacks([(oriented(a.colour, turn), b.colour) for a, b, turn in looks], swapped[kept])
+        alike[alike] = _colour_shift(left[alike], right[alike], maps[alike]) <= MAX_COLOUR_SHIFT
+    same[kept] = alike
     return same
 
 
-def _colour_shift(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean absolute colour difference [P] of aligned pictures [P, N, N, 3], apart from a difference in brightness."""
+def _columns(pairs: Candidates, kept: NDArray[np.int64]) -> tuple[list[int], list[int], list[int]]:
+    return pairs.inner[kept].tolist(), pairs.outer[kept].tolist(), pairs.turn[kept].tolist()
+
+
+def _stacks(
+    pairs: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]], swapped: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pictures that lie inside the others, and those others."""
+    ordered = [(b, a) if swap else (a, b) for (a, b), swap in zip(pairs, swapped, strict=True)]
+    return np.stack([a for a, _ in ordered]), np.stack([b for _, b in ordered])
+
+
+def _place(coarse: _Floats, pairs: Candidates) -> tuple[_Floats, _Floats, NDArray[np.bool_]]:
+    """Where each inner picture lies in its outer one: correlation [P], maps [P, 2, 3], and which swapped their roles.
+
+    When whole resembles whole, either may be the crop, so both ways are tried.
+    """
+    correlation, maps = np.full(len(pairs), -1, np.float32), np.zeros((len(pairs), 2, 3), np.float32)
+    swapped = np.zeros(len(pairs), dtype=bool)
+    for window in range(len(WINDOWS)):
+        chosen = np.flatnonzero(pairs.window == window)
+        if not len(chosen):
+            continue
+        part = pairs.part(pairs.window == window)
+        inner = np.stack([oriented(coarse[i], turn) for i, turn in zip(part.inner, part.turn, strict=True)])
+        correlation[chosen], maps[chosen] = place(inner, coarse[part.outer], window)
+        if window == 0:
+            other, other_maps = place(coarse[part.outer], inner, window)
+            better = other > correlation[chosen]
+            swapped[chosen] = better
+            correlation[chosen] = np.maximum(other, correlation[chosen])
+            maps[chosen] = np.where(better[:, None, None], other_maps, maps[chosen])
+    return correlation, maps, swapped
+
+
+def _colour_shift(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: _Floats) -> _Floats:
+    """Mean absolute colour difference [P] of aligned pictures [P, N, N, 3], apart from brightness and contrast."""
     warped = [warp(right[..., channel].astype(np.float32), maps) for channel in range(3)]
-    inside = warped[0][1][..., None]
-    difference = np.stack([values for values, _ in warped], axis=-1) - left.reshape(len(left), -1, 3)
-    covered = np.maximum(inside.sum(axis=(1, 2)), 1)[:, None, None]
-    brightness = (difference * inside).sum(axis=(1, 2), keepdims=True) / (3 * covered)
-    shift = np.abs((difference - brightness) * inside).sum(axis=(1, 2)) / (3 * covered[:, 0, 0])
-    return np.asarray(shift, dtype=np.float32)
+    inside = warped[0][1][..., None].astype(np.float32)
+    count = np.maximum(3 * inside.sum(axis=(1, 2), keepdims=True), 1)
+    values = np.stack([value for value, _ in warped], axis=-1)
+    values, target = (
+        (stack - (stack * inside).sum(axis=(1, 2), keepdims=True) / count) * inside
+        for stack in (values, left.reshape(values.shape).astype(np.float32))
+    )
+    gain = (values * target).sum(axis=(1, 2), keepdims=True) / ((values**2).sum(axis=(1, 2), keepdims=True) + 1)
+    shift = np.abs(target - np.clip(gain, *GAINS) * values).sum(axis=(1, 2)) / count[:, 0]
+    return np.asarray(shift[:, 0], dtype=np.float32)

@@ -24,7 +24,7 @@ from batikkit.inspection import Inspection
 
 FOLDER = ".batikkit-cache"
 FILE = "fingerprints.npz"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _FACTS = ("path", "size_bytes", "mtime_ns", "sha256", "format", "mode", "width", "height", "animated", "orientation")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit import duplicates
+from batikkit import candidates, duplicates
 from batikkit.console import Advance
 from batikkit.dataset import Sample
 from batikkit.duplicates import UnionFind, find_copies
@@ -20,7 +20,7 @@ from batikkit.errors import InputError
 from batikkit.fingerprint_cache import Cache, cache_file, read_cache, write_cache
 from batikkit.inspection import Inspection, Skipped, inspect_all
 
-_METHOD = "pHash-8 affine 1"
+_METHOD = "pHash-8 of 7 parts, placed and aligned, 2"
 """Changes when the way copies are found changes, so that cached groups are not taken over."""
 
 
@@ -63,7 +63,13 @@ def examine(root: Path, paths: Sequence[str], *, cache: bool = True, advance: Ad
 
 
 def _groups_key(inspections: Sequence[Inspection]) -> str:
-    settings = (_METHOD, duplicates.SEARCH_BITS, duplicates.NEAREST, duplicates.MIN_CORRELATION)
+    settings = (
+        _METHOD,
+        candidates.SEARCH_BITS,
+        candidates.NEAREST,
+        duplicates.MIN_AGREEMENT,
+        duplicates.MAX_COLOUR_SHIFT,
+    )
     digest = hashlib.sha256(repr(settings).encode())
     for inspection in inspections:
         digest.update(inspection.sha256.encode())

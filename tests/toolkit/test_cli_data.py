@@ -1,0 +1,102 @@
+"""The `data` commands, called as a function."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from batikkit.cli import main
+from batikkit.cli.data import parse_ratios, printable
+from batikkit.errors import InputError
+from batikkit.split import read_split
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0)
+
+
+def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("data", "check", stripes, "--strict") == 0
+    shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "[red]copy\x1b[31m.png")
+    out, page = tmp_path / "check.json", tmp_path / "check.html"
+    assert run("data", "check", stripes, "--json", out, "--html", page, "--sheets", tmp_path / "sheets") == 0
+    shown = capsys.readouterr().out
+    assert "\\x1b[31m" in shown
+    assert "[red]copy" in shown
+    assert "a random split would leak" in shown
+    assert json.loads(out.read_text())["would_leak"] is True
+    assert page.read_text().startswith("<!doctype html>")
+    assert len(list((tmp_path / "sheets").iterdir())) == 1
+    assert run("data", "check", stripes, "--strict") == 1
+
+
+def test_check_of_a_wrong_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("data", "check", tmp_path / "no") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_split_writes_a_file_that_training_can_use(stripes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "split.csv"
+    assert run("data", "split", stripes, "--out", out, "--ratios", "60,20,20", "--seed", 3) == 0
+    first = out.read_bytes()
+    assert len(read_split(out)) == 36
+    assert run("data", "split", stripes, "--out", out) == 2
+    assert out.read_bytes() == first
+    assert run("data", "split", stripes, "--out", out, "--force", "--ratios", "60,20,20", "--seed", 3) == 0
+    assert out.read_bytes() == first
+
+
+def test_folds_test_every_image_once(stripes: Path, tmp_path: Path) -> None:
+    assert run("data", "split", stripes, "--out", tmp_path / "folds", "--folds", 4) == 0
+    tested = [
+        r.sample.path for n in range(1, 5) for r in read_split(tmp_path / "folds" / f"fold{n}.csv") if r.split == "test"
+    ]
+    assert len(tested) == len(set(tested)) == 36
+    assert run("data", "split", stripes, "--out", tmp_path / "more", "--folds", 13) == 2
+    assert not (tmp_path / "more").exists()
+
+
+@pytest.mark.parametrize("text", ["70,20", "a,b,c", "70,20,-10", "0,50,50", "inf,1,1", "nan,1,1", ""])
+def test_wrong_ratios_are_named(text: str) -> None:
+    with pytest.raises(InputError, match="three positive numbers"):
+        parse_ratios(text)
+
+
+def test_ratios_may_be_percent_or_fractions() -> None:
+    assert parse_ratios("70,20,10") == pytest.approx((0.7, 0.2, 0.1))
+    assert parse_ratios("0.7, 0.2, 0.1") == pytest.approx((0.7, 0.2, 0.1))
+
+
+def digest(folder: Path) -> str:
+    content = b"".join(path.read_bytes() for path in sorted(folder.rglob("*.png")))
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_synth_is_byte_identical_for_a_seed(tmp_path: Path) -> None:
+    options = ("--motifs", "kawung, parang", "--per-class", 3, "--size", 64)
+    assert run("data", "synth", tmp_path / "a", *options, "--seed", 5, "--sheet", tmp_path / "sheet.png") == 0
+    assert run("data", "synth", tmp_path / "b", *options, "--seed", 5) == 0
+    assert run("data", "synth", tmp_path / "c", *options, "--seed", 6) == 0
+    assert digest(tmp_path / "a") == digest(tmp_path / "b") != digest(tmp_path / "c")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir() if path.is_dir()) == ["kawung", "parang"]
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.height > 300
+    assert run("data", "synth", tmp_path / "a", *options) == 2
+    assert run("data", "synth", tmp_path / "d", "--motifs", "plaid") == 2
+    assert not (tmp_path / "d").exists()
+
+
+def test_printable_shows_terminal_commands_as_text() -> None:
+    assert printable("a\x1b[2J\nb é") == "a\\x1b[2J\\nb é"

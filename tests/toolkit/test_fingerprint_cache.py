@@ -1,0 +1,126 @@
+"""The cache speeds up, follows changes, and is never trusted blindly."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batikkit.dataset import image_files
+from batikkit.fingerprint_cache import FOLDER, cache_file, read_cache, write_cache
+from batikkit.grouping import examine
+from batikkit.inspection import Inspection, inspect_all
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def inspected(root: Path) -> list[Inspection]:
+    return [item for item in inspect_all(root, list(image_files(root))) if isinstance(item, Inspection)]
+
+
+def test_what_is_written_is_read(stripes: Path, tmp_path: Path) -> None:
+    items = inspected(stripes)
+    write_cache(tmp_path / "c.npz", items, groups_key="k", groups=np.arange(36))
+    cache = read_cache(tmp_path / "c.npz")
+    assert cache.groups_key == "k"
+    assert cache.groups.tolist() == list(range(36))
+    for item in items:
+        again = cache.known[item.path]
+        assert (again.look.tone == item.look.tone).all()
+        assert (again.look.hashes == item.look.hashes).all()
+        assert (again.sha256, again.mode, again.animated) == (item.sha256, item.mode, item.animated)
+
+
+def test_a_second_look_reads_no_file(stripes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = list(image_files(stripes))
+    first = examine(stripes, paths)
+    assert (stripes / FOLDER).is_dir()
+    assert list(image_files(stripes)) == paths, "the cache must not become part of the data set"
+    for name in ("inspect_file", "load_rgb"):
+        monkeypatch.setattr(f"batikkit.inspection.{name}", None)
+    monkeypatch.setattr("batikkit.grouping.find_copies", None)
+    second = examine(stripes, paths)
+    assert [i.sha256 for i in second.inspections] == [i.sha256 for i in first.inspections]
+    assert (second.copies == first.copies).all()
+
+
+def test_changed_added_and_removed_files_are_noticed(stripes: Path) -> None:
+    examine(stripes, list(image_files(stripes)))
+    shutil.copy(stripes / "across" / "across_01.png", stripes / "across" / "across_00.png")
+    shutil.copy(stripes / "across" / "across_02.png", stripes / "across" / "new.png")
+    (stripes / "across" / "across_03.png").unlink()
+    paths = list(image_files(stripes))
+    found = examine(stripes, paths)
+    copies = dict(zip(paths, found.copies, strict=True))
+    assert copies["across/across_00.png"] == copies["across/across_01.png"]
+    assert copies["across/new.png"] == copies["across/across_02.png"]
+    assert len(set(found.copies)) == 34
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY garbage"])
+def test_a_damaged_cache_is_ignored(stripes: Path, damage: bytes) -> None:
+    paths = list(image_files(stripes))
+    examine(stripes, paths)
+    file = cache_file(stripes)
+    file.write_bytes(damage)
+    assert read_cache(file).known == {}
+    assert len(examine(stripes, paths).inspections) == 36
+    assert len(read_cache(file).known) == 36
+
+
+def test_a_cut_off_cache_is_ignored(stripes: Path) -> None:
+    examine(stripes, list(image_files(stripes)))
+    file = cache_file(stripes)
+    file.write_bytes(file.read_bytes()[:-2000])
+    assert read_cache(file).known == {}
+
+
+def test_a_cache_that_would_run_code_is_not_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "c.npz"
+    np.savez(file, facts=np.array([object()], dtype=object))
+    assert read_cache(file).known == {}
+
+
+def test_a_read_only_set_is_not_touched(stripes: Path, tmp_path: Path) -> None:
+    stripes.chmod(0o555)
+    try:
+        assert cache_file(stripes).is_relative_to(tmp_path / "cache")
+        examine(stripes, list(image_files(stripes)))
+        assert not (stripes / FOLDER).exists()
+        assert len(read_cache(cache_file(stripes)).known) == 36
+    finally:
+        stripes.chmod(0o755)
+
+
+def test_a_link_in_place_of_the_cache_folder_is_not_followed(stripes: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (stripes / FOLDER).symlink_to(outside, target_is_directory=True)
+    examine(stripes, list(image_files(stripes)))
+    assert list(outside.iterdir()) == []
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(stripes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked = stripes / "file"
+    blocked.write_text("x")
+    monkeypatch.setattr("batikkit.grouping.cache_file", lambda _root: blocked / "cache.npz")
+    assert len(examine(stripes, list(image_files(stripes))).inspections) == 36
+
+
+@pytest.mark.slow
+def test_a_second_look_is_ten_times_faster(batik10: Path) -> None:
+    paths = list(image_files(batik10))
+    seconds = []
+    for _ in range(2):
+        started = time.perf_counter()
+        examine(batik10, paths)
+        seconds.append(time.perf_counter() - started)
+    assert seconds[0] > 10 * seconds[1], seconds
+    assert os.environ["XDG_CACHE_HOME"] in str(cache_file(batik10))
