@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batikkit.assets.manifest import ASSETS_MANIFEST, find_variant
 from batikkit.errors import InputError, VerificationError
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
@@ -104,12 +105,13 @@ def _order(path: Path) -> tuple[int, str]:
 
 
 def _variant(path: Path, model: TfliteModel) -> str:
-    file = manifest_path(path)
-    if not file.is_file():
+    file, entry = manifest_path(path), find_variant(path)
+    if entry is None and not file.is_file():
         return path.stem
-    manifest = read_manifest(file)
+    manifest = entry.manifest if entry else read_manifest(file)
     if manifest.sha256 != model.sha256:
-        raise VerificationError(f"{path} is not the file that {file.name} describes (SHA-256 differs): export again")
+        source = ASSETS_MANIFEST if entry else file.name
+        raise VerificationError(f"{path} is not the file that {source} describes (SHA-256 differs): export again")
     return manifest.variant
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from batikkit.dataset import Sample
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
-from batikkit.split import SplitRow, of_split
+from batikkit.split import SplitRow, check_unchanged, of_split
 
 CALIBRATION_FILE = "calibration.csv"
 DEFAULT_SIZE = 200
@@ -84,23 +84,6 @@ def draw_calibration(
     for sample in chosen:
         check_unchanged(root, sample)
     return CalibrationSet(root, chosen, image_size, seed)
-
-
-def check_unchanged(root: Path, sample: Sample) -> None:
-    """Refuses a photograph that is not the one the split was made from.
-
-    Raises:
-        InputError: gone or changed.
-    """
-    path = root / sample.path
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(
-            f"cannot read {path}: {error.strerror}; name the photographs' folder with --data DIR"
-        ) from error
-    if sample.sha256 and digest != sample.sha256:
-        raise InputError(f"{path} changed since training: train again, or restore it")
 
 
 def _chance(seed: int, sample: Sample) -> str:

@@ -23,8 +23,8 @@ from batikkit.manifest import Calibration, Manifest, manifest_path, write_manife
 from batikkit.model import load_model
 from batikkit.motif_names import display_names
 from batikkit.parity_pack import PARITY_FILE, write_parity_pack
-from batikkit.split import SPLIT_FILE, SplitRow, of_split, read_split
-from batikkit_exporters.calibration import CALIBRATION_FILE, CalibrationSet, check_unchanged, draw_calibration
+from batikkit.split import SPLIT_FILE, SplitRow, check_unchanged, of_split, read_split
+from batikkit_exporters.calibration import CALIBRATION_FILE, CalibrationSet, draw_calibration
 from batikkit_exporters.convert import convert
 from batikkit_exporters.metadata import ModelInfo, attach_metadata
 from batikkit_exporters.proof import describe, prove_answers, prove_contract

@@ -49,13 +49,17 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yields a temporary folder beside `path` that becomes `path` when the block ends without an error.
+
+    Args:
+        path: The folder.
+        replace: Put it in the place of a folder that is there already.
 
     Raises:
         InputError: `path` exists and is not an empty folder; nothing of it is touched.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not replace)):
         raise InputError(f"output {path} exists and is not empty: choose another folder or remove it first")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent))
@@ -63,7 +67,12 @@ def new_folder(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.chmod(0o755)
         if path.exists():
-            path.rmdir()
-        temporary.replace(path)
+            # Moved aside rather than removed first, so that at every moment one of the two is whole.
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".old", dir=path.parent))
+            path.replace(old)
+            temporary.replace(path)
+            shutil.rmtree(old)
+        else:
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

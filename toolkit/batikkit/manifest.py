@@ -98,14 +98,19 @@ def read_manifest(path: Path) -> Manifest:
                 f"{path} has schema_version {raw.get('schema_version')!r}, this batikkit reads {SCHEMA_VERSION}: "
                 "export again"
             )
-        return _from_raw(raw)
+        return manifest_from_raw(raw)
     except OSError as error:
         raise InputError(f"cannot read manifest {path}: {error.strerror}; export again") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path} is not a batikkit manifest ({error}); export again") from error
 
 
-def _from_raw(raw: dict[str, Any]) -> Manifest:
+def manifest_from_raw(raw: dict[str, Any]) -> Manifest:
+    """A manifest out of its JSON object; `dataclasses.asdict` is the way back.
+
+    Raises:
+        KeyError, TypeError, AttributeError, ValueError: it is not one.
+    """
     known = {f.name for f in dataclasses.fields(Manifest)}
     values = {name: value for name, value in raw.items() if name in known}
     source, result = raw["input"], raw["output"]

@@ -150,6 +150,23 @@ def of_split(rows: Iterable[SplitRow], split: str) -> tuple[Sample, ...]:
     return tuple(row.sample for row in rows if row.split == split)
 
 
+def check_unchanged(root: Path, sample: Sample) -> None:
+    """Refuses a photograph that is not the one the split was made from.
+
+    Raises:
+        InputError: gone or changed.
+    """
+    path = root / sample.path
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}; name the photographs' folder with --data DIR"
+        ) from error
+    if sample.sha256 and digest != sample.sha256:
+        raise InputError(f"{path} changed since training: train again, or restore it")
+
+
 def encode_split(rows: Sequence[SplitRow]) -> bytes:
     """`split.csv` as UTF-8 bytes, its lines sorted by path."""
     text = io.StringIO()

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from batikkit import __version__
+from batikkit.cli.assets import assets
 from batikkit.cli.bench import bench
 from batikkit.cli.compare import compare
 from batikkit.cli.data import data
@@ -25,6 +26,7 @@ from batikkit.cli.predict import predict
 from batikkit.cli.quickstart import quickstart
 from batikkit.cli.report import report
 from batikkit.cli.train import train
+from batikkit.cli.verify import verify
 from batikkit.errors import BatikkitError
 
 app = typer.Typer(
@@ -60,6 +62,8 @@ app.command()(export)
 app.command()(predict)
 app.command()(bench)
 app.command()(report)
+app.command()(assets)
+app.command()(verify)
 app.command()(doctor)
 
 

@@ -1,0 +1,199 @@
+"""Writes the drop-in folder from an exported run. Needs a runtime, not TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+import batikkit
+from batikkit import atomic, interpreters, runs
+from batikkit.assets.card import model_card
+from batikkit.assets.figures import VariantFigures, choose_rule, measure
+from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, GoldenVector, draw_golden, expect, write_expected
+from batikkit.assets.kotlin import KOTLIN_FOLDER, classifier_source, instrumented_test_source
+from batikkit.assets.manifest import (
+    ASSETS_MANIFEST,
+    TOLERANCE,
+    AssetsManifest,
+    AssetVariant,
+    read_assets_manifest,
+    write_assets_manifest,
+)
+from batikkit.assets.provenance import Provenance, read_provenance
+from batikkit.assets.readme import readme, recommended
+from batikkit.assets.rejection import Rejection
+from batikkit.console import Advance
+from batikkit.errors import InputError, VerificationError
+from batikkit.images import load_pixels
+from batikkit.labels import LABELS_FILE, read_labels, write_labels
+from batikkit.manifest import manifest_path, read_manifest
+from batikkit.parity_pack import PARITY_FILE, read_parity_pack
+from batikkit.runtime import LoadedModel, open_model
+from batikkit.split import SPLIT_FILE, check_unchanged, of_split, read_split
+from batikkit.tflite_metadata import read_metadata
+
+LABELS_ALIAS = "labels_without_background.txt"
+"""The name under which the LiteRT sample app looks its labels up."""
+
+DEFAULT_FOLDER = "android_demo_assets"
+AGAIN = "`batikkit assets {run}` from the run of that name."
+_PRECISION = ("float32", "float16", "int16x8", "dynamic", "int8")
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Assets:
+    """A finished folder."""
+
+    folder: Path
+    manifest: AssetsManifest
+    figures: tuple[VariantFigures, ...]
+
+
+def build_assets(
+    run: Path,
+    out: Path,
+    *,
+    data: Path | None = None,
+    replace: bool = False,
+    again: str | None = None,
+    report: Report = lambda _line: None,
+    advance: Advance = lambda _done, _total: None,
+) -> Assets:
+    """Writes `out` whole or not at all.
+
+    Args:
+        run: A run with an export folder.
+        out: A new or empty folder; an older folder of assets when `replace`.
+        data: Where the images are now, if they moved since training.
+        replace: Whether `out` may be a folder that this function wrote earlier.
+        again: How to make the folder again, for the model card.
+        report: Called with one line per finished step.
+        advance: Called with (golden images drawn, in all).
+
+    Raises:
+        InputError: no exports, no validation images, or `out` is something else.
+        VerificationError: an export is not the file that its manifest describes.
+    """
+    if replace and out.exists():
+        read_assets_manifest(out)  # refuses to replace anything but a folder of assets
+    source = read_provenance(run, data)
+    variants, labels = _variants(run)
+    models = {v.name: open_model(_export(run, v)) for v in variants}
+    pixels, truth = _validation(run, source, labels, image_size=models[variants[0].name].input.shape[1])
+    rule = choose_rule(models[variants[0].name], pixels, truth)
+    report(f"rule from {len(pixels)} validation images: temperature {rule.temperature}, threshold {rule.threshold}")
+    figures = tuple(_measured(run, v, models[v.name], labels, rule) for v in variants)
+    pictures = draw_golden(models, advance=advance)
+    manifest = AssetsManifest(labels, variants, rule, {}, _tools())
+    with atomic.new_folder(out, replace=replace) as folder:
+        _write_models(folder, run, variants, labels)
+        vectors = _write_golden(folder / GOLDEN_FOLDER, pictures, models, labels)
+        _write_texts(folder, manifest, vectors, source, figures, run, again or AGAIN.format(run=source.run_id))
+        manifest = AssetsManifest(labels, variants, rule, _hashes(folder), _tools())
+        write_assets_manifest(folder, manifest)
+    return Assets(out, manifest, figures)
+
+
+def _export(run: Path, variant: AssetVariant) -> Path:
+    return run / runs.EXPORT_FOLDER / f"{variant.name}.tflite"
+
+
+def _variants(run: Path) -> tuple[tuple[AssetVariant, ...], tuple[str, ...]]:
+    """What the run's export folder offers to phones, most precise first, and the labels."""
+    folder = run / runs.EXPORT_FOLDER
+    found = [
+        AssetVariant(f"batik_{path.stem}.tflite", TOLERANCE[path.stem], read_manifest(manifest_path(path)))
+        for path in folder.glob("*.tflite")
+        if path.stem in TOLERANCE
+    ]
+    usable = [v for v in found if v.manifest.input.dtype in ("uint8", "float32")]
+    if not usable:
+        raise InputError(f"{folder} holds no model that phones take: run 'batikkit export {run}' first")
+    for variant in usable:
+        digest = hashlib.sha256(_export(run, variant).read_bytes()).hexdigest()
+        if digest != variant.manifest.sha256:
+            raise VerificationError(
+                f"{_export(run, variant)} is not the file that its manifest describes: export again"
+            )
+    return tuple(sorted(usable, key=lambda v: _PRECISION.index(v.name))), read_labels(folder / LABELS_FILE)
+
+
+def _validation(
+    run: Path, source: Provenance, labels: tuple[str, ...], *, image_size: int
+) -> tuple[list[NDArray[np.uint8]], NDArray[np.int64]]:
+    samples = of_split(read_split(run / SPLIT_FILE), "validation")
+    if not samples or not source.root.is_dir():
+        raise InputError(
+            f"the validation images of {run} are not at {source.root}: they choose when to say 'not sure'; name their "
+            "folder with --data DIR"
+        )
+    for sample in samples:
+        check_unchanged(source.root, sample)
+    pixels = [load_pixels(source.root / sample.path, image_size) for sample in samples]
+    return pixels, np.array([labels.index(sample.label) for sample in samples], np.int64)
+
+
+def _measured(
+    run: Path, variant: AssetVariant, model: LoadedModel, labels: tuple[str, ...], rule: Rejection
+) -> VariantFigures:
+    pack = read_parity_pack(run / runs.EXPORT_FOLDER / PARITY_FILE)
+    return measure(variant.name, variant.manifest.size_bytes, model, pack, rule, labels)
+
+
+def _write_models(folder: Path, run: Path, variants: tuple[AssetVariant, ...], labels: tuple[str, ...]) -> None:
+    for variant in variants:
+        atomic.write_bytes(folder / variant.file, _export(run, variant).read_bytes())
+    write_labels(folder / LABELS_FILE, labels)
+    write_labels(folder / LABELS_ALIAS, labels)
+
+
+def _write_golden(
+    folder: Path, pictures: dict[str, bytes], models: dict[str, LoadedModel], labels: tuple[str, ...]
+) -> tuple[GoldenVector, ...]:
+    for name, content in pictures.items():
+        atomic.write_bytes(folder / name, content)
+    vectors = expect(pictures, models)
+    write_expected(folder / EXPECTED_FILE, vectors, labels)
+    return vectors
+
+
+def _write_texts(
+    folder: Path,
+    manifest: AssetsManifest,
+    vectors: tuple[GoldenVector, ...],
+    source: Provenance,
+    figures: tuple[VariantFigures, ...],
+    run: Path,
+    again: str,
+) -> None:
+    chosen = recommended(manifest)
+    metadata = read_metadata(_export(run, chosen).read_bytes(), name=chosen.file)
+    licence = metadata.license if metadata and metadata.license else "not stated"
+    atomic.write_text(folder / "model_card.md", model_card(manifest, source, figures, licence=licence, again=again))
+    atomic.write_text(folder / "README.md", readme(manifest, vectors))
+    kotlin = folder / KOTLIN_FOLDER
+    atomic.write_text(kotlin / "BatikClassifier.kt", classifier_source(manifest, chosen))
+    test = instrumented_test_source(chosen, golden_count=len(vectors))
+    atomic.write_text(kotlin / "BatikClassifierTest.kt", test)
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ASSETS_MANIFEST)
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _tools() -> dict[str, str]:
+    runtime = interpreters.find_runtime(None)
+    return {
+        "batikkit": batikkit.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        runtime: interpreters.version(runtime),
+    }

@@ -1,0 +1,173 @@
+"""Given the scores that a phone got for golden images, names the mistake that explains them best."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.assets.faults import Fault, answers, hypotheses, open_golden
+from batikkit.assets.golden import GOLDEN_FOLDER, hellinger
+from batikkit.assets.manifest import AssetsManifest
+from batikkit.errors import InputError
+from batikkit.runtime import LoadedModel
+
+CLOSE = 1.5
+"""Mistakes whose distance is within this factor of the best one's are named as well."""
+
+NOISE = 0.03
+"""Hellinger distance that rounding alone causes, per unit of tolerance."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a phone said: scores float32 [C] of a variant for a golden image, in the order of labels.txt."""
+
+    image: str
+    variant: str
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A mistake, or none, against all observations.
+
+    Attributes:
+        fault: None: the app does everything right.
+        resize: The way of resizing that fits best.
+        distance: Mean Hellinger distance to the observed scores (0..1).
+        largest_difference: Of any score (0..1).
+        within: Whether every score lies within its variant's tolerance.
+    """
+
+    fault: Fault | None
+    resize: str
+    distance: float
+    largest_difference: float
+    within: bool
+
+    @property
+    def name(self) -> str:
+        """The fault's name, or `none`."""
+        return self.fault.name if self.fault else "none"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The best explanation, others that fit about as well, and all of them by distance."""
+
+    best: Explanation
+    rivals: tuple[Explanation, ...]
+    ranking: tuple[Explanation, ...]
+
+
+def explain(
+    folder: Path,
+    manifest: AssetsManifest,
+    observations: Sequence[Observation],
+    open_variant: Callable[[str], LoadedModel],
+) -> Verdict:
+    """Compares the observations with what each mistake would have given.
+
+    Args:
+        folder: The folder of assets.
+        manifest: Its manifest.
+        observations: At least one.
+        open_variant: Loads the model of a variant.
+
+    Raises:
+        InputError: an observation names no image of the folder.
+    """
+    models = {name: open_variant(name) for name in sorted({seen.variant for seen in observations})}
+    fits: dict[tuple[str, str], list[_Fit]] = defaultdict(list)
+    for seen in observations:
+        tolerance = manifest.variant(seen.variant).tolerance
+        model, image = models[seen.variant], open_golden(folder / GOLDEN_FOLDER / seen.image)
+        for hypothesis, scores in answers(model, hypotheses(image, model)):
+            difference = float(np.abs(scores - seen.scores).max())
+            fit = _Fit(hypothesis.fault, hellinger(scores, seen.scores), difference, difference <= tolerance)
+            fits[hypothesis.name, hypothesis.resize].append(fit)
+    best_of: dict[str, Explanation] = {}
+    for (name, resize), some in fits.items():
+        explanation = _explanation(resize, some)
+        if name not in best_of or explanation.distance < best_of[name].distance:
+            best_of[name] = explanation
+    # The sort is stable and `none` comes first: a mistake that is invisible in these images is not preferred to none.
+    ranking = tuple(sorted(best_of.values(), key=lambda e: e.distance))
+    best = ranking[0]
+    noise = NOISE * max(manifest.variant(name).tolerance for name in models)
+    limit = max(CLOSE * best.distance, best.distance + noise)
+    return Verdict(best, tuple(e for e in ranking[1:] if e.distance <= limit), ranking)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """How near one hypothesis comes to one observation."""
+
+    fault: Fault | None
+    distance: float
+    difference: float
+    within: bool
+
+
+def _explanation(resize: str, fits: Sequence[_Fit]) -> Explanation:
+    distance = float(np.mean([fit.distance for fit in fits]))
+    largest = max(fit.difference for fit in fits)
+    return Explanation(fits[0].fault, resize, distance, largest, all(fit.within for fit in fits))
+
+
+def read_observations(path: Path, manifest: AssetsManifest, images: Sequence[str]) -> tuple[Observation, ...]:
+    """Reads the scores that an app wrote: one object, or a list of them, `{"image", "variant", "scores"}`.
+
+    `scores` is a list in the order of labels.txt, or an object by label; `variant` may be left out where the folder
+    holds one model.
+
+    Raises:
+        InputError: unreadable, or it does not fit the folder.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read scores {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON ({error}): write {{'image', 'variant', 'scores'}}") from error
+    entries = raw if isinstance(raw, list) else [raw]
+    if not entries:
+        raise InputError(f"{path} holds no scores: write the answer for at least one golden image")
+    return tuple(_observation(path, entry, manifest, images) for entry in entries)
+
+
+def _observation(path: Path, entry: Any, manifest: AssetsManifest, images: Sequence[str]) -> Observation:
+    if not isinstance(entry, dict) or "image" not in entry or "scores" not in entry:
+        raise InputError(f"{path}: an entry needs 'image', 'variant' and 'scores', and this one is {str(entry)[:80]}")
+    image = Path(str(entry["image"])).name
+    if image not in images:
+        raise InputError(f"{path}: {image!r} is no golden image of this folder: choose {', '.join(images)}")
+    variant = entry.get("variant") or (manifest.variants[0].name if len(manifest.variants) == 1 else None)
+    if variant is None:
+        names = ", ".join(v.name for v in manifest.variants)
+        raise InputError(f"{path}: say which model answered for {image} with 'variant': {names}")
+    manifest.variant(str(variant))
+    return Observation(image, str(variant), _scores(path, image, entry["scores"], manifest.labels))
+
+
+def _scores(path: Path, image: str, given: Any, labels: Sequence[str]) -> NDArray[np.float32]:
+    if isinstance(given, dict):
+        if set(given) != set(labels):
+            raise InputError(f"{path}: the scores of {image} are not those of {', '.join(labels)}")
+        given = [given[label] for label in labels]
+    try:
+        scores = np.array(given, np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: the scores of {image} are no numbers") from error
+    if scores.shape != (len(labels),) or not np.isfinite(scores).all():
+        raise InputError(f"{path}: {image} needs {len(labels)} finite scores in the order of labels.txt")
+    if scores.max() > 1.5 and scores.min() >= 0 and scores.max() <= 255:
+        raise InputError(f"{path}: {image} has scores up to {scores.max():g}: divide quantized answers by 255 first")
+    return scores

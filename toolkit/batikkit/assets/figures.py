@@ -1,0 +1,88 @@
+"""What the models of a folder are worth: measured with the files themselves, on images that chose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.assets import rejection
+from batikkit.assets.foreign import CHECKING, CHOOSING, draw_foreign
+from batikkit.assets.rejection import Rejection, Selective
+from batikkit.evaluation import Evaluation, evaluate
+from batikkit.metrics import paired_drop, paired_drop_interval
+from batikkit.parity_pack import ParityPack, iter_images
+from batikkit.predictions import Predictions
+from batikkit.runtime import LoadedModel
+
+FOREIGN_PER_KIND = 40
+Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class VariantFigures:
+    """One model on the test split.
+
+    Attributes:
+        variant: Its name.
+        size_bytes: Of the file.
+        evaluation: Accuracy and the like.
+        agreement: Share of images with the same best motif as the float model in training.
+        drop_pp: Accuracy lost against that model, in points.
+        drop_ci95_pp: Its 95 % interval.
+        selective: What the rule does to the test images.
+        foreign_named: Share of the drawn strangers on which a motif is named.
+    """
+
+    variant: str
+    size_bytes: int
+    evaluation: Evaluation
+    agreement: float
+    drop_pp: float
+    drop_ci95_pp: tuple[float, float]
+    selective: Selective
+    foreign_named: float
+
+
+def choose_rule(model: LoadedModel, pixels: Sequence[NDArray[np.uint8]], truth: NDArray[np.integer]) -> Rejection:
+    """Temperature and threshold from validation images, uint8 [S, S, 3] each, and drawn strangers.
+
+    Args:
+        model: The most precise model.
+        pixels: Validation images.
+        truth: int [N], their classes.
+    """
+    scores = np.stack([model.classify(image) for image in pixels])
+    temperature = rejection.fit_temperature(scores, truth)
+    strangers = model.predict(draw_foreign(CHOOSING, per_kind=FOREIGN_PER_KIND, size=_size(model), seed=0))
+    confidence = rejection.calibrated(scores, temperature).max(axis=1)
+    threshold = rejection.choose_threshold(
+        confidence, scores.argmax(axis=1) == truth, rejection.calibrated(strangers, temperature).max(axis=1)
+    )
+    return Rejection(temperature, threshold)
+
+
+def measure(
+    variant: str, size_bytes: int, model: LoadedModel, pack: ParityPack, rule: Rejection, labels: tuple[str, ...]
+) -> VariantFigures:
+    """Runs a model on the test images of its export and on strangers of kinds that the rule never saw."""
+    scores = np.stack([model.classify(image) for image in iter_images(pack)])
+    strangers = model.predict(draw_foreign(CHECKING, per_kind=FOREIGN_PER_KIND, size=_size(model), seed=0))
+    best, reference = scores.argmax(axis=1), pack.probabilities.argmax(axis=1)
+    before, after = reference == pack.labels, best == pack.labels
+    return VariantFigures(
+        variant=variant,
+        size_bytes=size_bytes,
+        evaluation=evaluate(Predictions(labels, pack.names, pack.names, pack.labels, scores)),
+        agreement=float(np.mean(best == reference)),
+        drop_pp=paired_drop(before, after),
+        drop_ci95_pp=paired_drop_interval(before, after),
+        selective=rejection.apply(rule, scores, pack.labels),
+        foreign_named=rejection.accepted(rule, strangers),
+    )
+
+
+def _size(model: LoadedModel) -> int:
+    return model.input.shape[1]

@@ -1,0 +1,128 @@
+"""When a classifier should say "not sure": a temperature and a threshold, chosen on validation images alone.
+
+The temperature makes the scores mean what they say (Guo et al. 2017); below the threshold the best motif is not named
+(selective classification, Geifman and El-Yaniv 2017). Both work on probabilities, since that is what the files answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.metrics import wilson_interval
+
+Floats = NDArray[np.floating]
+
+FLOOR = 1 / 512
+"""Smallest probability told apart from 0: a quantized softmax answers in steps of 1/256, so int8 and float agree."""
+
+MAX_ERROR = 0.05
+MAX_FOREIGN = 0.10
+MIN_COVERAGE = 0.90
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """The rule: calibrated probability of the best motif below `threshold` means "not sure".
+
+    Attributes:
+        temperature: Divides the logarithm of the scores; above 1 it makes them more modest.
+        threshold: 0..1.
+    """
+
+    temperature: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Selective:
+    """What a rule does to labelled images.
+
+    Attributes:
+        n: Images.
+        answered: Images on which a motif is named.
+        wrong: Of those, the ones with the wrong motif.
+    """
+
+    n: int
+    answered: int
+    wrong: int
+
+    @property
+    def coverage(self) -> float:
+        """Share of images on which a motif is named."""
+        return self.answered / self.n
+
+    @property
+    def error(self) -> float:
+        """Share of the named motifs that are wrong; 0 when none is named."""
+        return self.wrong / self.answered if self.answered else 0.0
+
+    @property
+    def error_ci95(self) -> tuple[float, float]:
+        """Wilson interval of `error`; (0, 1) when nothing is answered."""
+        return wilson_interval(self.wrong, self.answered) if self.answered else (0.0, 1.0)
+
+
+def calibrated(probabilities: Floats, temperature: float) -> NDArray[np.float64]:
+    """Scores [..., C] after the temperature; rows sum to 1."""
+    powered = np.maximum(np.asarray(probabilities, np.float64), FLOOR) ** (1 / temperature)
+    result: NDArray[np.float64] = powered / powered.sum(axis=-1, keepdims=True)
+    return result
+
+
+def fit_temperature(probabilities: Floats, truth: NDArray[np.integer]) -> float:
+    """The temperature of least cross-entropy on [N, C] scores with int [N] truth, to three digits, within 0.5..5."""
+    candidates = np.geomspace(0.5, 5.0, 461)
+    rows = np.arange(len(truth))
+    losses = [-np.log(calibrated(probabilities, t)[rows, truth]).mean() for t in candidates]
+    return float(f"{candidates[int(np.argmin(losses))]:.3g}")
+
+
+def choose_threshold(
+    confidence: Floats,
+    right: NDArray[np.bool_],
+    foreign: Floats,
+    *,
+    max_error: float = MAX_ERROR,
+    max_foreign: float = MAX_FOREIGN,
+    min_coverage: float = MIN_COVERAGE,
+) -> float:
+    """The smallest threshold that keeps both errors and strangers low; the strictest allowed one where none does.
+
+    Args:
+        confidence: [N] calibrated probability of the best motif on validation images.
+        right: bool [N], whether that motif is the true one.
+        foreign: [M] the same confidence on images that show no motif.
+        max_error: Wanted share of wrong answers among the answered.
+        max_foreign: Wanted share of foreign images answered.
+        min_coverage: Share of validation images that must still be answered.
+
+    Returns:
+        A threshold, 0..1, rounded down to four digits.
+    """
+    # Any value between two neighbouring confidences acts alike, so the observed ones are all there is to try.
+    allowed = [0.0] + [t for t in np.unique(confidence) if np.mean(confidence >= t) >= min_coverage]
+    chosen = allowed[-1]
+    for threshold in allowed:
+        answered = confidence >= threshold
+        error = float(np.mean(~right[answered]))
+        if error <= max_error and float(np.mean(foreign >= threshold)) <= max_foreign:
+            chosen = threshold
+            break
+    return float(np.floor(chosen * 1e4) / 1e4)
+
+
+def apply(rule: Rejection, probabilities: Floats, truth: NDArray[np.integer]) -> Selective:
+    """Counts what the rule does to [N, C] scores with int [N] truth."""
+    scores = calibrated(probabilities, rule.temperature)
+    answered = scores.max(axis=1) >= rule.threshold
+    wrong = answered & (scores.argmax(axis=1) != truth)
+    return Selective(len(truth), int(answered.sum()), int(wrong.sum()))
+
+
+def accepted(rule: Rejection, probabilities: Floats) -> float:
+    """Share of images, [N, C] scores, on which the rule names a motif."""
+    return float(np.mean(calibrated(probabilities, rule.temperature).max(axis=1) >= rule.threshold))

@@ -1,0 +1,46 @@
+"""`batikkit assets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from batikkit.cli.options import RunsDir
+
+
+def assets(
+    run: Annotated[Path | None, typer.Argument(help="Run folder.", show_default="the newest run")] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder.")] = Path(
+        "android_demo_assets"
+    ),
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the photographs are now, if they moved.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an older folder of assets.")] = False,
+    again: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="How to make it again, for the model card.", hidden=True)
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Write the drop-in folder for apps: models, labels, golden vectors, model card, README and Kotlin code.
+
+    Example: batikkit assets --out android_demo_assets
+    """
+    from batikkit.assets.build import build_assets
+    from batikkit.console import note, progress
+    from batikkit.runs import resolve_run
+
+    chosen = resolve_run(run, runs_dir)
+    with progress("golden images") as advance:
+        done = build_assets(chosen, out, data=data, replace=force, again=again, report=note, advance=advance)
+    for variant, figures in zip(done.manifest.variants, done.figures, strict=True):
+        kept = figures.selective
+        typer.echo(
+            f"{variant.file}: {variant.manifest.size_bytes / 1e6:.2f} MB, test accuracy "
+            f"{figures.evaluation.report.accuracy:.1%}; names a motif on {kept.coverage:.1%} of the test images, "
+            f"{kept.error:.1%} of them wrongly, and on {figures.foreign_named:.1%} of drawn strangers"
+        )
+    typer.echo(f"{out}: {sum(path.stat().st_size for path in out.rglob('*') if path.is_file()) / 1e6:.2f} MB in all")
+    note(f"next: batikkit verify {out}")

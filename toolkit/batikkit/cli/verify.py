@@ -1,0 +1,91 @@
+"""`batikkit verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from batikkit.cli.options import JsonFile
+
+if TYPE_CHECKING:
+    from batikkit.assets.explain import Explanation, Verdict
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder written by 'batikkit assets'.")],
+    scores: Annotated[
+        Path | None,
+        typer.Option("--explain", metavar="SCORES.json", help="Scores of a phone; names the mistake behind them."),
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="A runtime.", show_default="the first that works")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Check a folder of assets on this machine, or explain a phone's scores. Exit code 1 when something differs.
+
+    Example: batikkit verify android_demo_assets --explain scores.json
+    """
+    if scores is not None:
+        _explain(folder, scores, runtime, json_file)
+        return
+    import dataclasses
+
+    from batikkit import atomic
+    from batikkit.assets.verify import verify_folder
+
+    passed = []
+    for done in verify_folder(folder, runtime=runtime):
+        difference = "" if done.largest_difference is None else f", largest difference {done.largest_difference:.2g}"
+        typer.echo(f"ok  {done.what}{difference}")
+        passed.append(dataclasses.asdict(done))
+    if json_file:
+        atomic.write_json(json_file, {"schema_version": 1, "folder": str(folder), "passed": passed})
+
+
+def _explain(folder: Path, scores: Path, runtime: str | None, json_file: Path | None) -> None:
+    from batikkit import atomic
+    from batikkit.assets.explain import explain, read_observations
+    from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, read_expected
+    from batikkit.assets.manifest import read_assets_manifest
+    from batikkit.assets.verify import open_variant
+
+    manifest = read_assets_manifest(folder)
+    images = [vector.file for vector in read_expected(folder / GOLDEN_FOLDER / EXPECTED_FILE)]
+    observations = read_observations(scores, manifest, images)
+    verdict = explain(
+        folder, manifest, observations, lambda name: open_variant(folder, manifest, name, runtime=runtime)
+    )  # fmt: skip
+    _print_verdict(verdict)
+    if json_file:
+        ranking = [_plain(explanation) for explanation in verdict.ranking]
+        atomic.write_json(json_file, {"schema_version": 1, "ranking": ranking})
+    if verdict.best.fault is not None or not verdict.best.within:
+        raise typer.Exit(1)
+
+
+def _plain(explanation: Explanation) -> dict[str, object]:
+    return {
+        "fault": explanation.name,
+        "resize": explanation.resize,
+        "distance": explanation.distance,
+        "largest_difference": explanation.largest_difference,
+        "within_tolerance": explanation.within,
+    }
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    best = verdict.best
+    if not best.within:
+        typer.echo("no single known mistake explains these scores within the tolerance; the nearest:")
+    if best.fault is None:
+        typer.echo(f"none: the app feeds the model correctly (resize: {best.resize})")
+    else:
+        typer.echo(f"{best.name}: the app {best.fault.what}")
+        typer.echo(f"cure: {best.fault.cure}")
+    typer.echo(f"distance {best.distance:.4f}, largest difference of a score {best.largest_difference:.4f}")
+    if verdict.rivals:
+        names = ", ".join(rival.name for rival in verdict.rivals)
+        typer.echo(f"not told apart from it by these images: {names}; add the scores of other golden images")
+    for other in verdict.ranking[1:4]:
+        typer.echo(f"  next best: {other.name}, distance {other.distance:.4f}")
