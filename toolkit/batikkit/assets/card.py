@@ -10,7 +10,6 @@ from batikkit.assets.filling import fill
 from batikkit.assets.foreign import CHECKING
 from batikkit.assets.manifest import AssetsManifest
 from batikkit.assets.provenance import Provenance
-from batikkit.evaluation import worst_confusions
 
 
 def model_card(
@@ -102,10 +101,17 @@ def _motif_rows(f: VariantFigures) -> str:
 
 
 def _confusions(f: VariantFigures) -> str:
-    found = worst_confusions(f.evaluation, most=3)
+    labels = f.evaluation.labels
+    found = [
+        (-count, truth, named)
+        for truth, row in zip(labels, f.evaluation.report.confusion, strict=True)
+        for named, count in zip(labels, row, strict=True)
+        if truth != named and count
+    ]
     if not found:
         return "No test image was mistaken."
-    return "Most frequent mistakes: " + "; ".join(f"{c.truth} taken for {c.predicted} ({c.count})" for c in found) + "."
+    worst = (f"{truth} taken for {named} ({-count})" for count, truth, named in sorted(found)[:3])
+    return f"Most frequent mistakes: {'; '.join(worst)}."
 
 
 def _rejection_row(f: VariantFigures) -> str:
