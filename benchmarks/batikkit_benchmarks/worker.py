@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from batikkit.errors import BatikkitError
 from batikkit.interpreters import NATIVE_ERRORS, find_runtime, first_line, version
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.photographs import decoded_ahead
+from batikkit.photographs import SWITCH_INTERVAL_S, decoded_ahead
 from batikkit.probe import limit_child, private_stdout
 from batikkit.runtime import LoadedModel, load_verified
 from batikkit.tflite_file import read_tflite
@@ -76,8 +76,7 @@ def main() -> None:
     """Reads the job, measures, answers."""
     answers = private_stdout()
     limit_child()
-    # The network waits for the interpreter lock while photographs are decoded: 5 ms by default, as long as one run.
-    sys.setswitchinterval(0.0002)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     job = Job(**json.loads(sys.stdin.read()))
     if job.cpus:
         os.sched_setaffinity(0, job.cpus)

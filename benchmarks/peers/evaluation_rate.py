@@ -1,6 +1,6 @@
 """How near evaluation on photographs comes to the bare rate of `invoke()`: decoding should cost next to nothing.
 
-    python benchmarks/peers/evaluation_rate.py export/int8.tflite photographs/
+    python benchmarks/peers/evaluation_rate.py photographs/ export/float32.tflite export/int8.tflite
 
 Rounds of both alternate on the same interpreter; the figures are medians over the rounds.
 """
@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from batikkit_benchmarks.photographs import decoded_ahead, find_photographs
 
+from batikkit.photographs import SWITCH_INTERVAL_S, decoded_ahead, find_photographs
 from batikkit.runtime import LoadedModel, open_model
 from batikkit_benchmarks.host import read_host
 from batikkit_benchmarks.targets import open_target
@@ -42,24 +42,23 @@ def evaluation_rate(model: LoadedModel, files: list[str], *, decoders: int) -> f
     return len(files) / (time.perf_counter() - start)
 
 
-def main(file: Path, root: Path) -> None:
-    sys.setswitchinterval(0.0002)  # as the worker sets it
+def compare(file: Path, root: Path) -> dict[str, float | str]:
+    """Medians of both rates over all rounds, and of their quotient within each round."""
     found = find_photographs(root, open_target(file).labels)
     chosen = np.random.default_rng(0).permutation(len(found.names))[:IMAGES]
     files = [found.files[index] for index in chosen]
     model = open_model(file)
     decoders = read_host().usable_cores
-    bare, evaluated = [], []
-    for _ in range(ROUNDS):
-        bare.append(bare_rate(model))
-        evaluated.append(evaluation_rate(model, files, decoders=decoders))
-    rates = statistics.median(bare), statistics.median(evaluated)
-    print(
-        json.dumps(
-            {"file": str(file), "bare_per_s": rates[0], "evaluated_per_s": rates[1], "share": rates[1] / rates[0]}
-        )
-    )
+    rates = [(bare_rate(model), evaluation_rate(model, files, decoders=decoders)) for _ in range(ROUNDS)]
+    return {
+        "file": str(file),
+        "bare_per_s": statistics.median(bare for bare, _ in rates),
+        "evaluated_per_s": statistics.median(evaluated for _, evaluated in rates),
+        "share": statistics.median(evaluated / bare for bare, evaluated in rates),
+    }
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    for name in sys.argv[2:]:
+        print(json.dumps(compare(Path(name), Path(sys.argv[1]))))

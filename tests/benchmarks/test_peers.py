@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from batikkit.parity_pack import iter_images, read_parity_pack
 
 PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
 
@@ -23,6 +26,20 @@ def test_the_harness_costs_less_than_two_percent(shared_export: Path) -> None:
         if ratios[-1] <= 1.02:
             return
     pytest.fail(f"harness p50 / bare p50: {ratios}")
+
+
+@pytest.mark.slow
+def test_the_rate_of_evaluation_is_measured(shared_export: Path, tmp_path: Path) -> None:
+    """Runs for real; no limit here, since a network of a quarter of a millisecond cannot hide any decoding."""
+    pack = read_parity_pack(shared_export / "parity.npz")
+    for name, pixels in zip(pack.names[:12], iter_images(pack), strict=False):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / name)
+    command = [sys.executable, PEERS / "evaluation_rate.py", tmp_path, shared_export / "int8.tflite"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    answer = json.loads(done.stdout)
+    assert 0 < answer["share"] < 1.5
+    assert answer["evaluated_per_s"] > 0
 
 
 @pytest.mark.slow

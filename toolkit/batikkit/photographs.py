@@ -21,6 +21,11 @@ AHEAD_PER_DECODER = 2
 """Decoded images that may wait for the network, per decoding thread: a few megabytes at 288 px."""
 
 
+SWITCH_INTERVAL_S = 0.00005
+"""For `sys.setswitchinterval` where a network runs while photographs are decoded: it wants the interpreter lock back
+several times per image, and Python's 5 ms are as long as one run."""
+
+
 @dataclass(frozen=True)
 class Photographs:
     """Labelled photographs to evaluate on.
