@@ -42,6 +42,18 @@ def assert_whole(page: str) -> None:
     assert "prefers-color-scheme: dark" in page
 
 
+def _draw(command: list[str]) -> None:
+    """Headless Chromium hangs now and then on a busy machine; a second start has always drawn the page."""
+    for last in (False, True):
+        try:
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            if last:
+                raise
+        else:
+            return
+
+
 def screenshot(page: str, folder: Path, *, dark: bool, width: int = 1200, height: int = 2600) -> np.ndarray:
     """int [height, width, 3]: the page as Chromium draws it; skips where there is none."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -55,7 +67,7 @@ def screenshot(page: str, folder: Path, *, dark: bool, width: int = 1200, height
         f"--blink-settings=preferredColorScheme={0 if dark else 1}", f"--user-data-dir={folder / 'profile'}",
         f"--window-size={width},{height}", f"--screenshot={shot}",
     ]  # fmt: skip
-    subprocess.run([browser, *flags, file.as_uri()], check=True, capture_output=True, timeout=120)
+    _draw([browser, *flags, file.as_uri()])
     pixels = np.asarray(Image.open(shot).convert("RGB")).astype(int)
     assert pixels.shape == (height, width, 3)
     assert (pixels[5, 5].mean() < 60) == dark

@@ -113,6 +113,12 @@ def test_a_split_file_chooses_the_images(trained_run: Path, tmp_path: Path) -> N
 def test_a_file_answers_like_its_run_and_knows_it(exported: Path, tmp_path: Path) -> None:
     subject = find_subject(exported / "export" / "float32.tflite", runs_dir=tmp_path)
     assert subject.run == exported.resolve()
+    elsewhere = tmp_path / "phone"
+    elsewhere.mkdir()
+    for name in ("float32.tflite", "float32.json", "labels.txt"):
+        shutil.copy(exported / "export" / name, elsewhere)
+    assert find_subject(elsewhere / "float32.tflite", runs_dir=exported.parent).run == exported
+    assert find_subject(elsewhere / "float32.tflite", runs_dir=tmp_path).run is None
     assert run(exported / "export" / "float32.tflite", "--out", tmp_path / "out") == 0
     said, expected = (read_predictions(folder / "predictions.csv") for folder in (tmp_path / "out", exported))
     assert said.paths == expected.paths

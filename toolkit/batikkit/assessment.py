@@ -19,6 +19,7 @@ from batikkit.errors import InputError
 from batikkit.held_out import HeldOut, Knowledge
 from batikkit.judgement import Candidate, judge
 from batikkit.labels import LABELS_FILE, read_labels
+from batikkit.manifest import manifest_path, read_manifest
 from batikkit.photographs import decoded_ahead
 from batikkit.predict import Classifier
 from batikkit.predictions import Predictions
@@ -67,12 +68,17 @@ def find_subject(place: Path | None, *, runs_dir: Path, labels: Path | None = No
     if place is not None and place.suffix == ".tflite":
         if not place.is_file():
             raise InputError(f"no such file: {place}")
-        # RUN/export/int8.tflite
-        run = place.resolve().parent.parent
-        known = run if (run / runs.RUN_FILE).is_file() else None
-        return Subject(place, read_labels(labels or place.parent / LABELS_FILE), known)
+        return Subject(place, read_labels(labels or place.parent / LABELS_FILE), _run_of(place, runs_dir))
     run = runs.resolve_run(place, runs_dir)
     return Subject(runs.model_file(run), read_labels(run / LABELS_FILE), run)
+
+
+def _run_of(file: Path, runs_dir: Path) -> Path | None:
+    """The run that a file was exported from: the one it lies in, else the one its manifest names."""
+    candidates = [file.resolve().parent.parent]  # RUN/export/int8.tflite
+    if manifest_path(file).is_file():
+        candidates.append(runs_dir / read_manifest(manifest_path(file)).run_id)
+    return next((run for run in candidates if (run / runs.RUN_FILE).is_file()), None)
 
 
 def assess(
