@@ -192,6 +192,7 @@ def measure(
             min_runs=settings.min_runs,
             min_seconds=settings.min_seconds,
             pack=str(target.pack.path) if target.pack and photographs is None else None,
+            pictures=list(map(str, target.pictures)),
             photographs=photographs.files if photographs else None,
             decoders=host.usable_cores,
             scores=str(Path(folder, "scores.npy")),
@@ -238,7 +239,9 @@ def _result(
 def _pixels(target: Target, photographs: Photographs | None) -> str:
     if photographs is not None:
         return "photographs"
-    return "parity.npz" if target.pack else "noise"
+    if target.pack is not None:
+        return "parity.npz"
+    return "golden pictures" if target.pictures else "noise"
 
 
 def with_parity(measured: Sequence[tuple[Configuration, Result, Answers | None]], *, seed: int) -> Iterator[Result]:

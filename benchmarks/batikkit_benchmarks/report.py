@@ -120,7 +120,7 @@ class Result:
         post_ms: Median time to read and dequantize the output.
         peak_rss_bytes: Peak resident memory above `baseline_rss_bytes`.
         baseline_rss_bytes: Resident memory with the runtime imported and no model loaded.
-        pixels: What was fed: `parity.npz`, `photographs` or `noise`.
+        pixels: What was fed: `parity.npz`, `photographs`, `golden pictures` or `noise`.
         pinned_cpus: The CPUs the process was confined to; empty when it was not.
         cpu_wait_share: Share of the measured time that each of its threads was ready but waited for a CPU; None where
             the kernel does not count it.

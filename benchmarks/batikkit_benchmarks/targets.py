@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batikkit.assets.golden import GOLDEN_FOLDER
 from batikkit.assets.manifest import ASSETS_MANIFEST, find_variant
 from batikkit.errors import InputError, VerificationError
 from batikkit.labels import LABELS_FILE, read_labels
@@ -26,12 +27,14 @@ class Target:
         variant: `float32`, `int8`, ...: the manifest's word, else the file's stem.
         labels: The motifs in output order; `class 0`, ... when no label file lies beside the model.
         pack: Test images with the Keras model's answers, when they lie beside the model.
+        pictures: Pictures to time on where there is no pack: the golden ones of the drop-in folder.
     """
 
     model: TfliteModel
     variant: str
     labels: tuple[str, ...]
     pack: ParityPack | None
+    pictures: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -79,7 +82,8 @@ def open_target(path: Path) -> Target:
     pack = read_parity_pack(path.parent / PARITY_FILE) if (path.parent / PARITY_FILE).is_file() else None
     if pack is not None:
         _check_pack(path, model, pack)
-    return Target(model, _variant(path, model), _labels(path, classes), pack)
+    pictures = () if pack else tuple(sorted((path.parent / GOLDEN_FOLDER).glob("*.png")))
+    return Target(model, _variant(path, model), _labels(path, classes), pack, pictures)
 
 
 def _existing(place: Path, runs_dir: Path) -> Path:

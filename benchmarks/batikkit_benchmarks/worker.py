@@ -40,7 +40,8 @@ class Job:
     """What to measure.
 
     Attributes:
-        pack: Parity pack to take images from and to evaluate on; None feeds noise.
+        pack: Parity pack to take images from and to evaluate on.
+        pictures: Files to time on where there is neither pack nor photographs; noise is fed where there are none.
         photographs: Files to evaluate on instead of the pack.
         decoders: Threads that decode them ahead of the network.
         scores: Where the probabilities of the evaluation are written, as `.npy`.
@@ -55,6 +56,7 @@ class Job:
     min_runs: int
     min_seconds: float
     pack: str | None
+    pictures: list[str]
     photographs: list[str] | None
     decoders: int
     scores: str
@@ -163,13 +165,12 @@ def _median_ms(times_ns: array[int]) -> float:
 
 def _images(job: Job, *, side: int) -> NDArray[np.uint8] | None:
     """The images of the latency loop, uint8 [K, side, side, 3]; None when there are none."""
-    if job.photographs:
-        decoded = decoded_ahead(job.photographs[: 2 * IMAGES_KEPT], image_size=side, prepare=lambda p: p, decoders=1)
-        readable = list(islice((pixels for pixels in decoded if pixels is not None), IMAGES_KEPT))
-        return np.stack(readable) if readable else None
-    if job.pack is None:
-        return None
-    return np.stack(list(islice(iter_images(read_parity_pack(Path(job.pack))), IMAGES_KEPT)))
+    if job.pack and not job.photographs:
+        return np.stack(list(islice(iter_images(read_parity_pack(Path(job.pack))), IMAGES_KEPT)))
+    files = (job.photographs or job.pictures)[: 2 * IMAGES_KEPT]
+    decoded = decoded_ahead(files, image_size=side, prepare=lambda p: p, decoders=1)
+    readable = list(islice((pixels for pixels in decoded if pixels is not None), IMAGES_KEPT))
+    return np.stack(readable) if readable else None
 
 
 def _evaluate(model: LoadedModel, job: Job, answers: BinaryIO) -> dict[str, Any]:

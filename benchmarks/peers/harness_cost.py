@@ -38,7 +38,7 @@ def harness_block(model: LoadedModel, images: np.ndarray, runs: int) -> list[flo
     """The loop that `batikkit bench` runs in its worker, real input written before every run."""
     job = Job(
         model=str(model.path), runtime=model.runtime, threads=1, warmup=2, min_runs=runs, min_seconds=0, pack=None,
-        photographs=None, decoders=1, scores="", cpus=[], decode_cpus=[],
+        pictures=[], photographs=None, decoders=1, scores="", cpus=[], decode_cpus=[],
     )  # fmt: skip
     return measure(model, images, job, io.BytesIO()).latency_ms
 

@@ -213,6 +213,16 @@ def test_a_file_alone_gets_speed_but_no_accuracy(export: Path, tmp_path: Path) -
     assert report.results[0].pixels == "noise"
 
 
+def test_the_drop_in_folder_is_timed_on_its_golden_pictures() -> None:
+    assets = Path(__file__).parents[2] / "android_demo_assets"
+    selection = select([assets], runs_dir=Path("runs"))
+    assert [target.variant for target in selection.targets] == ["float16", "int8"]
+    assert len(selection.targets[0].labels) == selection.targets[0].model.outputs[0].shape[-1]
+    *_, report = run_bench(selection, QUICK)
+    assert [result.pixels for result in report.results] == ["golden pictures"] * 2
+    assert not report.failures
+
+
 def test_a_changed_file_is_not_taken_for_its_manifest(export: Path) -> None:
     (export / "int8.tflite").write_bytes((export / "float16.tflite").read_bytes())
     with pytest.raises(VerificationError):
