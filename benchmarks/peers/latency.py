@@ -194,7 +194,7 @@ def table(variant: str, rows: list[dict[str, Any]]) -> str:
         else:
             lines.append(
                 f"| {row['peer']} | {row['version']} | {row['p50_ms']:.2f} | {row['p90_ms']:.2f} | {row['min_ms']:.2f} "
-                f"| {row['ratio']:.2f} | {row['max_abs_diff']:.4f} |"
+                f"| {row['ratio']:.2f} | {row['max_abs_diff']:.1g} |"
             )
     return "\n".join(lines)
 
