@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from batikkit import model
 from batikkit.config import TrainConfig, load_config
+from batikkit.inputs import Split, load_split
 from batikkit.prepared import load_dataset
 from batikkit.split import SPLITS, SplitRow, fold_rows
-from batikkit.trainer import Phase, Split, Trainer, fresh_cache, load_split, predict_keras
+from batikkit.trainer import Phase, Trainer, predict_keras
 
 
 class _Watched(Trainer):
@@ -41,7 +42,7 @@ class _Watched(Trainer):
 
 @contextlib.contextmanager
 def _silent(_description: str) -> Iterator[Any]:
-    yield lambda _done, _total: None
+    yield lambda *_: None
 
 
 def run_fold(
@@ -54,7 +55,6 @@ def run_fold(
         splits[name] = Split(pixels[chosen], truth[chosen])
     net = model.build_model(config, classes=int(truth.max()) + 1, weights=weights)
     with tempfile.TemporaryDirectory() as folder:
-        fresh_cache(Path(folder))
         trainer = _Watched(net, config, splits["train"], splits["validation"], run=Path(folder), bar=_silent)
         trainer.test, trainer.accuracy = splits["test"], {}
         started = time.perf_counter()

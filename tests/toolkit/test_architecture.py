@@ -21,9 +21,9 @@ PACKAGES = {
 }
 HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe", "pandas")
 HEAVY_MODULES = {
-    "batikkit.augment", "batikkit.compare", "batikkit.engine", "batikkit.features", "batikkit.frozen_graph",
-    "batikkit.keras_backend", "batikkit.model", "batikkit.plain_cnn", "batikkit.plots", "batikkit.train",
-    "batikkit.trainer",
+    "batikkit.augment", "batikkit.compare", "batikkit.distributed", "batikkit.engine", "batikkit.features",
+    "batikkit.frozen_graph", "batikkit.inputs", "batikkit.keras_backend", "batikkit.model", "batikkit.plain_cnn",
+    "batikkit.plots", "batikkit.tensorboard", "batikkit.train", "batikkit.trainer",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from batikkit.errors import InputError
+from batikkit.errors import DiskFullError, InputError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -19,17 +22,36 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it over `path` when the block ends without an error.
 
     For writers that want a path of their own. The temporary name keeps the suffix, since writers pick a format by it.
+
+    Raises:
+        DiskFullError: no room; what was at `path` stays.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with told_when_full(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def told_when_full(path: Path) -> Iterator[None]:
+    """Names `path` when the block fails because a disk, a quota or a limit on file sizes is reached.
+
+    Raises:
+        DiskFullError: there is no room.
+    """
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise DiskFullError(f"no room to write {path} ({os.strerror(error.errno)}): free space on that disk") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:

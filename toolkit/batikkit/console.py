@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
-Advance = Callable[[int, int], None]
-"""Called as advance(done, total) by long work."""
+
+class Advance(Protocol):
+    """Long work calls advance(done, total), or advance(done, total, figures) with a few words on how it goes."""
+
+    def __call__(self, done: int, total: int, figures: str = "", /) -> None:
+        """Moves the bar."""
 
 
 @contextlib.contextmanager
@@ -30,10 +35,15 @@ def progress(description: str) -> Iterator[Advance]:
         TimeElapsedColumn(),
         TextColumn("eta"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(description, total=None, figures="")
+
+        def advance(done: int, total: int, figures: str = "", /) -> None:
+            bar.update(task, completed=done, total=total, figures=figures)
+
+        yield advance
 
 
 def note(message: str) -> None:

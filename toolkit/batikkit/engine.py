@@ -21,6 +21,9 @@ from batikkit.model import HEAD, POOL
 class Engine:
     """Trains the layers of `model` between the output of layer `start` and its head.
 
+    Made within the scope of a `tf.distribute` strategy it trains on all of that strategy's processors; what it is fed
+    is this machine's part of a batch.
+
     Args:
         model: The whole flat model; its `trainable` flags say what is learned, its weights are updated in place.
         start: Layer whose output is fed; the model's input layer for whole-network training.
@@ -29,21 +32,27 @@ class Engine:
 
     def __init__(self, model: Any, *, start: str, config: TrainConfig) -> None:
         self._config = config
+        self._strategy = tf.distribute.get_strategy()
+        self._several = tf.distribute.has_strategy()
         source = model.get_layer(start).output
         pooled = model.get_layer(POOL).output
         self._body = None if start == POOL else keras.Model(source, pooled)
         self._head = model.get_layer(HEAD)
         self._variables = list(model.trainable_variables)
         self.optimizer = _optimizer(config, self._variables)
-        self._averages = [tf.Variable(v, trainable=False) for v in self._variables] if config.weight_average else []
+        averaged = self._variables if config.weight_average else []
+        self._averages = [tf.Variable(variable.numpy(), trainable=False) for variable in averaged]
         spec = [
             tf.TensorSpec([None, *source.shape[1:]], tf.float32),
             tf.TensorSpec([None, model.output.shape[1]], tf.float32),
+            tf.TensorSpec([None]),
+            tf.TensorSpec([2], tf.int32),
         ]
-        self._step = tf.function(
-            self._train_step, input_signature=[*spec, tf.TensorSpec([None]), tf.TensorSpec([2], tf.int32)]
-        )
-        self._forward = tf.function(self._logits, input_signature=spec[:1])
+        # Values spread over several processors have no public signature.
+        options = {"reduce_retracing": True} if self._several else {"input_signature": spec}
+        self._step = tf.function(self._train_step, **options)
+        options = {"reduce_retracing": True} if self._several else {"input_signature": spec[:1]}
+        self._forward = tf.function(self._all_logits, **options)
 
     def train(
         self,
@@ -54,22 +63,26 @@ class Engine:
         learning_rate: float,
         key: tuple[int, int],
     ) -> tuple[float, float]:
-        """One step. Returns (mean loss, accuracy) of the batch before the update.
+        """One step. Returns (weighted loss, number of right answers) of all machines' images before the update.
 
         Args:
             inputs: [B, ...] what layer `start` delivers.
             targets: float32 [B, C], rows sum to 1.
-            weights: float32 [B], weight of each image in the loss.
+            weights: float32 [B], weight of each image in the loss; those of all machines sum to 1.
             learning_rate: Rate of this step.
             key: Seeds dropout.
         """
         self.optimizer.learning_rate.assign(learning_rate)
-        loss, accuracy = self._step(np.asarray(inputs, np.float32), targets, weights, np.asarray(key, np.int32))
-        return float(loss), float(accuracy)
+        fed = (self._spread(np.asarray(part, np.float32)) for part in (inputs, targets, weights))
+        loss, right = self._step(*fed, tf.constant(key, tf.int32))
+        return float(loss), float(right)
 
     def logits(self, inputs: NDArray[np.floating]) -> NDArray[np.float32]:
         """Float32 [B, C] before softmax, without dropout."""
-        return np.asarray(self._forward(np.asarray(inputs, np.float32)))
+        answers = self._forward(self._spread(np.asarray(inputs, np.float32)))
+        return np.concatenate([np.asarray(part) for part in self._strategy.experimental_local_results(answers)])[
+            : len(inputs)
+        ]
 
     def state(self) -> list[NDArray[np.generic]]:
         """Optimiser and averages, as arrays, for a checkpoint."""
@@ -93,21 +106,42 @@ class Engine:
     def _logits(self, inputs: Any) -> Any:
         return self._pooled(inputs, training=False) @ self._head.kernel + self._head.bias
 
+    def _all_logits(self, inputs: Any) -> Any:
+        return self._strategy.run(self._logits, args=(inputs,))
+
     def _train_step(self, inputs: Any, targets: Any, weights: Any, key: Any) -> tuple[Any, Any]:
+        losses, right = self._strategy.run(self._replica_step, args=(inputs, targets, weights, key))
+        for average, variable in zip(self._averages, self._variables, strict=False):
+            average.assign(average + (variable - average) * (1.0 - self._config.weight_average))
+        summed = tf.distribute.ReduceOp.SUM
+        return self._strategy.reduce(summed, losses, axis=None), self._strategy.reduce(summed, right, axis=None)
+
+    def _replica_step(self, inputs: Any, targets: Any, weights: Any, key: Any) -> tuple[Any, Any]:
+        """One processor's part: the optimiser sums the gradients of all of them."""
         with tf.GradientTape() as tape:
             pooled = self._pooled(inputs, training=not self._config.batch_norm_frozen)
             if self._config.dropout:
+                if self._several:
+                    key = key + tf.distribute.get_replica_context().replica_id_in_sync_group * [7919, 0]
                 pooled = tf.nn.experimental.stateless_dropout(pooled, self._config.dropout, seed=key)
             logits = pooled @ self._head.kernel + self._head.bias
             per_image = keras.losses.categorical_crossentropy(
                 targets, logits, from_logits=True, label_smoothing=self._config.label_smoothing
             )
-            loss = tf.reduce_sum(per_image * weights) / tf.reduce_sum(weights)
+            loss = tf.reduce_sum(per_image * weights)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, self._variables), self._variables, strict=True))
-        for average, variable in zip(self._averages, self._variables, strict=False):
-            average.assign(average + (variable - average) * (1.0 - self._config.weight_average))
-        right = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1))
-        return loss, tf.reduce_mean(tf.cast(right, tf.float32))
+        right = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1)) & (weights > 0)
+        return loss, tf.reduce_sum(tf.cast(right, tf.float32))
+
+    def _spread(self, values: NDArray[np.float32]) -> Any:
+        """This machine's rows dealt to its processors; one that gets none works on a row of zeros, which weighs 0."""
+        if not self._several:
+            return values
+        parts = np.array_split(values, len(self._strategy.extended.worker_devices))
+        filled = [part if len(part) else np.zeros((1, *values.shape[1:]), np.float32) for part in parts]
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(filled[context.replica_id_in_sync_group % len(filled)])
+        )
 
 
 def _optimizer(config: TrainConfig, variables: list[Any]) -> Any:

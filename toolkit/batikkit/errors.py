@@ -3,6 +3,7 @@
 BatikkitError            something the user can act on; exit code 2
 ├── InputError           a path, option, image, label list or model file is wrong
 ├── MissingExtraError    a package of an optional extra is not installed
+├── DiskFullError        there is no room to write a file; exit code 1
 └── VerificationError    a gate failed or a file is not what it claims to be; exit code 1
 """
 
@@ -27,6 +28,12 @@ class MissingExtraError(BatikkitError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"this command needs {package}, which is not installed: pip install 'batikkit[{extra}]'")
+
+
+class DiskFullError(BatikkitError):
+    """A disk, a quota or a limit on file sizes is reached; what was there before is intact."""
+
+    exit_code = 1
 
 
 class VerificationError(BatikkitError):

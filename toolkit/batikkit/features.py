@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.console import Advance
+from batikkit.disk_array import new_array
 from batikkit.frozen_graph import convert, converter, freeze
 from batikkit.interpreters import quiet_native
 from batikkit.keras_backend import keras
@@ -85,11 +86,12 @@ def write_features(
         views: Number of views of each.
         name: Prefix of the files.
         advance: Called with (images done, images in all).
+
+    Raises:
+        DiskFullError: there is no room for them.
     """
     arrays: dict[str, NDArray[np.float16]] = {
-        layer: np.lib.format.open_memmap(
-            folder / f"{name}-{layer}.npy", mode="w+", dtype=np.float16, shape=(views, count, *shape)
-        )
+        layer: new_array(folder / f"{name}-{layer}.npy", dtype=np.float16, shape=(views, count, *shape))
         for layer, shape in extract.shapes.items()
     }
     chunks = [(view, np.arange(s, min(s + 32, count))) for view in range(views) for s in range(0, count, 32)]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.console import Advance
+from batikkit.disk_array import new_array
 from batikkit.images import load_pixels
 
 
@@ -21,9 +22,10 @@ def decode_to_disk(
 
     Raises:
         InputError: a file became unreadable since the scan.
+        DiskFullError: there is no room for them.
     """
     shape = (len(files), image_size, image_size, 3)
-    pixels = np.lib.format.open_memmap(store, mode="w+", dtype=np.uint8, shape=shape)
+    pixels = new_array(store, dtype=np.uint8, shape=shape)
 
     def decode(index: int) -> None:
         pixels[index] = load_pixels(files[index], image_size)

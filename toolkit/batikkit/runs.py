@@ -67,13 +67,18 @@ def add_facts(run: Path, facts: dict[str, Any]) -> None:
     write_run(run, {**known, **facts})
 
 
+def all_runs(runs_dir: Path) -> list[Path]:
+    """The runs under `runs_dir`, oldest first."""
+    return sorted(path.parent for path in runs_dir.glob(f"*/{RUN_FILE}")) if runs_dir.is_dir() else []
+
+
 def newest_run(runs_dir: Path) -> Path:
     """The newest run under `runs_dir`.
 
     Raises:
         InputError: there is none.
     """
-    runs = sorted(path.parent for path in runs_dir.glob(f"*/{RUN_FILE}")) if runs_dir.is_dir() else []
+    runs = all_runs(runs_dir)
     if not runs:
         raise InputError(f"no runs under {runs_dir}: train one with 'batikkit train DIR', or name one")
     return runs[-1]

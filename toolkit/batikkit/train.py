@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
+import os
 import platform
-import shutil
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
@@ -19,34 +21,48 @@ from typing import Any
 
 import numpy as np
 
-from batikkit import atomic, checkpoint, model, plots, runs
+from batikkit import atomic, checkpoint, model, plots, run_lock, runs
 from batikkit.config import TrainConfig, read_config, to_toml
-from batikkit.errors import BatikkitError, InputError
+from batikkit.distributed import Workers
+from batikkit.errors import BatikkitError, DiskFullError, InputError
 from batikkit.evaluation import Evaluation, evaluate, write_evaluation
+from batikkit.inputs import Split, load_split
+from batikkit.inspection import file_sha256
 from batikkit.keras_backend import keras, tf
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
 from batikkit.predictions import PREDICTIONS_FILE, Predictions, write_predictions
 from batikkit.prepared import PreparedData
 from batikkit.split import SPLIT_FILE, SPLITS, SplitRow, of_split, read_split, write_split
-from batikkit.trainer import (
-    HEAD_PHASE,
-    Bar,
-    Phase,
-    Split,
-    Trainer,
-    fresh_cache,
-    load_split,
-    predict_keras,
-    write_history,
-)
+from batikkit.stopping import StoppedError as StoppedError
+from batikkit.stopping import stoppable
+from batikkit.trainer import HEAD_PHASE, Bar, Phase, Trainer, predict_keras, write_history
 
 LAYERS_FILE = "layers.csv"
 
 
-class StoppedError(BatikkitError):
-    """The user stopped training; the run can be resumed."""
+class OutOfMemoryError(BatikkitError):
+    """A step does not fit into memory."""
 
-    exit_code = 130
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a run is trained; none of it changes what is learned beyond rounding.
+
+    Attributes:
+        bar: Makes progress bars.
+        engine: `auto`, `cached` or `keras`.
+        cache_gb: Bound of the feature cache [GB].
+        tensorboard: Write event files into the run folder.
+        workers: The processes that train together, from `distributed.join`.
+    """
+
+    bar: Bar
+    engine: str = "auto"
+    cache_gb: float = 8.0
+    tensorboard: bool = False
+    workers: Workers = field(default_factory=Workers)
 
 
 @dataclass(frozen=True)
@@ -69,6 +85,7 @@ class _Job:
     weights: str
     notes: tuple[str, ...] = ()
     frozen_beside: bool = False
+    phase_1_of: str | None = None
 
 
 def train_run(
@@ -81,6 +98,8 @@ def train_run(
     bar: Bar,
     engine: str = "auto",
     cache_gb: float = 8.0,
+    tensorboard: bool = False,
+    workers: Workers | None = None,
     frozen_beside: bool = False,
 ) -> Trained:
     """Trains in a new run folder under `runs_dir`.
@@ -94,72 +113,156 @@ def train_run(
         bar: Makes progress bars.
         engine: `auto`, `cached` or `keras`.
         cache_gb: Bound of the feature cache [GB].
+        tensorboard: Write event files into the run folder.
+        workers: The processes that train together, from `distributed.join`; this one alone if None.
         frozen_beside: Keep the model as phase 1 leaves it, before fine-tuning, as a tested run named `frozen`.
 
     Raises:
         InputError: the weights cannot be used.
         DivergedError: the loss became NaN.
         StoppedError: the user pressed Ctrl-C.
+        DiskFullError: no room; finished epochs are kept.
+        OutOfMemoryError: a batch does not fit into memory; finished epochs are kept.
+        WorkerLostError: another worker died; finished epochs are kept.
     """
     labels = data.dataset.labels
+    means = Means(bar, engine, cache_gb, tensorboard, workers or Workers())
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=weights)
-    run = runs.create_run(runs_dir, name=name)
+    _sweep(runs_dir)
+    run = runs.create_run(runs_dir, name=name) if means.workers.chief else _scratch(means.workers)
     root = data.dataset.root.resolve()
     job = _Job(run, root, config, labels, data.rows, str(weights), data.notes, frozen_beside)
-    _open_run(job, net)
-    return _train(job, net, bar=bar, engine=engine, cache_gb=cache_gb, saved=None)
+    if means.workers.chief:
+        _open_run(job, net)
+    return _train(job, net, means, saved=None)
 
 
-def resume_run(run: Path, *, bar: Bar, engine: str = "auto", cache_gb: float = 8.0) -> Trained:
-    """Continues a run that was stopped, from its last finished epoch.
+def resume_run(
+    run: Path,
+    *,
+    bar: Bar,
+    engine: str = "auto",
+    cache_gb: float = 8.0,
+    batch_size: int | None = None,
+    tensorboard: bool = False,
+    workers: Workers | None = None,
+) -> Trained:
+    """Continues a run that was stopped, from its last finished epoch. All but the first as for `train_run`.
+
+    Args:
+        run: The run folder; several workers must all see it.
+        bar: Makes progress bars.
+        engine: `auto`, `cached` or `keras`.
+        cache_gb: Bound of the feature cache [GB].
+        batch_size: Replaces the run's own, for a machine with less memory.
+        tensorboard: Write event files into the run folder.
+        workers: The processes that train together.
 
     Raises:
-        InputError: not a run, already finished, or its photographs are gone or changed.
+        InputError: not a run, already finished, being trained, or its photographs are gone or changed.
     """
+    means = Means(bar, engine, cache_gb, tensorboard, workers or Workers())
     facts = runs.read_run(run)
     if facts.get("status") == "done":
         raise InputError(f"run {run} is already finished: evaluate or export it, or train a new one")
     config = read_config(run / runs.CONFIG_FILE)
+    if batch_size:
+        config = dataclasses.replace(config, batch_size=batch_size)
     labels, rows = read_labels(run / LABELS_FILE), read_split(run / SPLIT_FILE)
     root, beside = Path(facts["data"]["root"]), bool(facts.get("frozen_beside"))
+    _check_photographs(root, rows)
+    saved = checkpoint.read_checkpoint(run / checkpoint.CHECKPOINT_FILE)
+    # The checkpoint holds every weight, so the file that the backbone came from may be gone.
+    net = model.build_model(config, classes=len(labels))
+    _sweep(run.parent)
+    run = run if means.workers.chief else _scratch(means.workers)
     job = _Job(run, root, config, labels, rows, facts["weights"], tuple(facts["notes"]), beside)
-    path = run / checkpoint.CHECKPOINT_FILE
-    saved = checkpoint.read_checkpoint(path) if path.exists() else None
-    net = model.build_model(config, classes=len(labels), weights=job.weights)
-    return _train(job, net, bar=bar, engine=engine, cache_gb=cache_gb, saved=saved)
+    return _train(job, net, means, saved=saved)
 
 
-def _train(
-    job: _Job, net: Any, *, bar: Bar, engine: str, cache_gb: float, saved: checkpoint.Checkpoint | None
-) -> Trained:
-    cache = fresh_cache(job.run)
-    try:
+def _train(job: _Job, net: Any, means: Means, *, saved: checkpoint.Checkpoint | None) -> Trained:
+    workers = means.workers
+    with _told(job, workers), run_lock.held(job.run) as cache:
+        if saved:
+            _restore(job, net, saved, workers)
+        workers.agree(to_toml(job.config), job.labels, job.rows, *(w.tobytes() for w in net.get_weights()))
         started = time.perf_counter()
-        splits = _decode(job, cache, bar)
+        splits = _decode(job, cache, means)
         decoded = time.perf_counter() - started
+        shared = workers.replicate(net, job.config)
         trainer = Trainer(
-            net,
+            shared,
             job.config,
             splits["train"],
             splits["validation"],
             run=job.run,
-            bar=bar,
-            engine=engine,
-            cache_bytes=int(cache_gb * 1e9),
-            phase_done=lambda phase: _branch(job, net, trainer, splits["test"], phase),
+            bar=means.bar,
+            engine=means.engine,
+            cache_bytes=int(means.cache_gb * 1e9),
+            phase_done=lambda phase: _branch(job, shared, trainer, splits["test"], phase),
+            workers=workers,
+            tensorboard=means.tensorboard,
         )
         trainer.timings["decode"] = decoded
         if saved:
             trainer.resume(saved)
         trainer.fit()
-        return _finish(job, net, trainer, splits["test"])
-    except KeyboardInterrupt:
-        raise StoppedError(
-            f"stopped; finished epochs are kept, continue with: batikkit train --resume {job.run}"
-        ) from None
-    finally:
-        shutil.rmtree(cache, ignore_errors=True)
+        trained = _finish(job, workers.plain(shared, job.config), trainer, splits["test"])
+        workers.total((0.0,))  # nobody leaves before the chief has written
+        return trained
+
+
+def _sweep(runs_dir: Path) -> None:
+    """Removes what killed trainings left; the checkpoint too where only its removal was missing."""
+    for run in run_lock.sweep(runs_dir):
+        if (run / runs.RUN_FILE).is_file() and runs.read_run(run).get("status") == "done":
+            (run / checkpoint.CHECKPOINT_FILE).unlink(missing_ok=True)
+
+
+def _scratch(workers: Workers) -> Path:
+    """Where a worker other than the chief keeps its share of the images: on its own machine, not in the run folder."""
+    folder = Path(tempfile.gettempdir()) / f"batikkit-{os.getuid()}" / f"worker-{workers.share.rank}-{workers.port}"
+    run_lock.sweep(folder.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _restore(job: _Job, net: Any, saved: checkpoint.Checkpoint, workers: Workers) -> None:
+    if workers.chief and job.config != read_config(job.run / runs.CONFIG_FILE):
+        atomic.write_text(job.run / runs.CONFIG_FILE, to_toml(job.config))
+        runs.add_facts(job.run, {"config": dataclasses.asdict(job.config)})
+    try:
+        net.set_weights(saved.weights)
+    except ValueError as error:
+        raise InputError(f"the checkpoint in {job.run} does not fit its config.toml: train again") from error
+
+
+@contextlib.contextmanager
+def _told(job: _Job, workers: Workers) -> Iterator[None]:
+    """Ends training with one line that says how to go on, whatever stopped it."""
+    run = job.run if workers.chief else "RUN"
+    onwards = f"finished epochs are kept, continue with: batikkit train --resume {run}"
+    try:
+        with stoppable(f"stopped; {onwards}"):
+            yield
+    except DiskFullError as error:
+        raise DiskFullError(f"{error}; {onwards}") from error
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        size = job.config.batch_size
+        raise OutOfMemoryError(
+            f"out of memory with batches of {size} at {job.config.image_size} pixels; {onwards} "
+            f"--set batch_size={max(1, size // 2)}"
+        ) from error
+
+
+def _check_photographs(root: Path, rows: Sequence[SplitRow]) -> None:
+    for row in rows:
+        file = root / row.sample.path
+        if not file.is_file():
+            raise InputError(f"photograph {file} of this run is gone: put it back, or train a new run")
+        if file_sha256(file) != row.sample.sha256:
+            raise InputError(f"photograph {file} has changed since this run began: put it back, or train a new run")
 
 
 def _open_run(job: _Job, net: Any) -> None:
@@ -167,6 +270,9 @@ def _open_run(job: _Job, net: Any) -> None:
     write_split(job.run / SPLIT_FILE, job.rows)
     atomic.write_text(job.run / runs.CONFIG_FILE, to_toml(job.config))
     _write_layers(job.run / LAYERS_FILE, model.layer_table(net))
+    first = checkpoint.Checkpoint(checkpoint.Progress(), net.get_weights(), best_weights=[], optimizer=[])
+    checkpoint.write_checkpoint(job.run / checkpoint.CHECKPOINT_FILE, first)
+    # Last: a folder with this file is a run, and can be resumed.
     runs.write_run(job.run, _facts(job, net, status="training"))
 
 
@@ -174,25 +280,30 @@ def _branch(job: _Job, net: Any, trainer: Trainer, test: Split, phase: Phase) ->
     """Keeps the frozen system, which is the model between the phases, as a run of its own."""
     if not job.frozen_beside or phase.name != HEAD_PHASE or not job.config.phase2_epochs:
         return
-    run = runs.create_run(job.run.parent, name="frozen")
-    frozen = dataclasses.replace(
-        job, run=run, config=dataclasses.replace(job.config, phase2_epochs=0), frozen_beside=False
-    )
+    # After a kill the phase may end again: what it left is finished, not written a second time.
+    begun = [run for run in runs.all_runs(job.run.parent) if runs.read_run(run).get("phase_1_of") == job.run.name]
+    run = begun[0] if begun else runs.create_run(job.run.parent, name="frozen")
+    if (run / runs.MODEL_FILE).exists() and runs.read_run(run)["status"] == "done":
+        return
+    config = dataclasses.replace(job.config, phase2_epochs=0)
+    frozen = dataclasses.replace(job, run=run, config=config, frozen_beside=False, phase_1_of=job.run.name)
     _open_run(frozen, net)
     write_history(run / runs.HISTORY_FILE, trainer.progress.history)
-    runs.add_facts(run, {"phase_1_of": job.run.name})
     _finish(frozen, net, trainer, test)
 
 
-def _decode(job: _Job, cache: Path, bar: Bar) -> dict[str, Split]:
-    size = job.config.image_size
+def _decode(job: _Job, cache: Path, means: Means) -> dict[str, Split]:
+    """This worker's share of the training and validation images, and all test images."""
     splits = {}
     for split in SPLITS:
         samples = of_split(job.rows, split)
         if not samples:
             raise InputError(f"no images in the {split} split: add photographs or change the ratios")
-        with bar(f"decode {split}") as advance:
-            splits[split] = load_split(job.root, samples, job.labels, size, cache / f"{split}.npy", advance)
+        share = means.workers.share if split != "test" else None
+        with means.bar(f"decode {split}") as advance:
+            splits[split] = load_split(
+                job.root, samples, job.labels, job.config.image_size, cache / f"{split}.npy", advance, share
+            )
     return splits
 
 
@@ -200,7 +311,10 @@ def _finish(job: _Job, net: Any, trainer: Trainer, test: Split) -> Trained:
     progress = trainer.progress
     predictions = _predict(job, net, test)
     evaluation = evaluate(predictions)
-    trained = model.trainable_parameters(net)
+    trained = model.trainable_parameters(trainer.net)
+    finished = Trained(job.run, evaluation, progress.seconds, len(progress.history))
+    if not trainer.workers.chief:
+        return finished
     # Everything trainable again: a reader of the file gets an ordinary model, not one frozen half-way.
     net.trainable = True
     with atomic.replacing(job.run / runs.MODEL_FILE) as temporary:
@@ -215,7 +329,7 @@ def _finish(job: _Job, net: Any, trainer: Trainer, test: Split) -> Trained:
         job.run, {**facts, "train_seconds": round(progress.seconds, 2), "timings_seconds": dict(trainer.timings)}
     )
     (job.run / checkpoint.CHECKPOINT_FILE).unlink(missing_ok=True)
-    return Trained(job.run, evaluation, progress.seconds, len(progress.history))
+    return finished
 
 
 def _predict(job: _Job, net: Any, test: Split) -> Predictions:
@@ -240,6 +354,7 @@ def _facts(job: _Job, net: Any, *, status: str) -> dict[str, Any]:
         "parameters": int(net.count_params()),
         "parameters_phase1": model.trainable_parameters(net),
         "frozen_beside": job.frozen_beside,
+        **({"phase_1_of": job.phase_1_of} if job.phase_1_of else {}),
         "config": dataclasses.asdict(job.config),
         "tools": tool_versions(),
         "host": {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version()},

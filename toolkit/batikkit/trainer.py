@@ -1,11 +1,9 @@
-"""The two-phase training of a run, top to bottom: decode, freeze, extract, train the head, fine-tune, test."""
+"""The two-phase training of a run, top to bottom: extract, train the head, fine-tune, keep every epoch."""
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit import atomic, checkpoint, model, runs
-from batikkit.augment import augment
 from batikkit.checkpoint import Checkpoint, Progress
 from batikkit.config import TrainConfig
 from batikkit.console import Advance
-from batikkit.dataset import Sample
+from batikkit.distributed import Workers
 from batikkit.engine import Engine, cross_entropy, learning_rate_at
 from batikkit.errors import BatikkitError, InputError
-from batikkit.features import FrozenFeatures, feature_bytes, write_features
-from batikkit.pixels import decode_to_disk
+from batikkit.inputs import Inputs, Split
+from batikkit.run_lock import CACHE_FOLDER
+from batikkit.tensorboard import TENSORBOARD_FOLDER, TensorBoard
 
-CACHE_FOLDER = "cache.tmp"
 HISTORY_COLUMNS = ("epoch", "phase", "learning_rate", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 EVALUATION_BATCH = 32
 HEAD_PHASE = "head"
@@ -51,23 +48,6 @@ class Phase:
     cut: str | None
 
 
-@dataclass(frozen=True)
-class Split:
-    """Training or validation images: uint8 [N, S, S, 3] on disk, int64 [N] class indices."""
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-def load_split(
-    root: Path, samples: tuple[Sample, ...], labels: tuple[str, ...], size: int, store: Path, advance: Advance | None
-) -> Split:
-    """Decodes one split's images into `store`."""
-    index = {label: number for number, label in enumerate(labels)}
-    pixels = decode_to_disk([root / sample.path for sample in samples], size, store, advance=advance)
-    return Split(pixels, np.array([index[sample.label] for sample in samples], np.int64))
-
-
 class Trainer:
     """Carries one run from its first epoch to its best weights.
 
@@ -76,11 +56,14 @@ class Trainer:
         config: The settings.
         train: Images to learn from.
         validation: Images that choose the best epoch.
-        run: Run folder for the history, the checkpoint and the feature cache.
+        run: Run folder for the history and the checkpoint.
         bar: Makes progress bars.
         engine: `cached`, `keras` (everything on the fly) or `auto`.
         cache_bytes: Upper bound of the feature cache; a phase that would exceed it computes on the fly.
+        cache: Folder of the feature cache; `cache.tmp` in the run folder if None.
         phase_done: Called with each finished phase while the model holds its best weights; after a kill perhaps again.
+        workers: The processes that train together, of which the chief alone writes; this one alone if None.
+        tensorboard: Also write event files.
     """
 
     def __init__(
@@ -94,20 +77,25 @@ class Trainer:
         bar: Bar,
         engine: str = "auto",
         cache_bytes: int = 8 << 30,
+        cache: Path | None = None,
         phase_done: Callable[[Phase], None] | None = None,
+        workers: Workers | None = None,
+        tensorboard: bool = False,
     ) -> None:
-        self.net, self.config, self.train, self.validation = net, config, train, validation
+        self.net, self.config, self.labels = net, config, train.labels
         self.run, self.bar = run, bar
+        self.workers = workers or Workers()
         self._phase_done = phase_done
-        self.cache = run / CACHE_FOLDER
         self.progress = Progress()
         self.best_weights: checkpoint.Arrays = []
-        self.timings: dict[str, float] = {}
-        """Seconds by part: `augment` overlaps `extract`, both lie within `features`; `phase1` and `phase2` are wall."""
+        cache = cache or run / CACHE_FOLDER
+        cache.mkdir(exist_ok=True)
         self._cached = _wants_cache(engine)
-        self._cache_bytes = cache_bytes
+        self.inputs = Inputs(config, train, validation, cache=cache, cache_bytes=cache_bytes, share=self.workers.share)
+        self.timings = self.inputs.timings
+        """Seconds by part: `augment` overlaps `extract`, both lie within `features`; `phase1` and `phase2` are wall."""
         self._resumed: Checkpoint | None = None
-        self._features: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
+        self._board = TensorBoard(run / TENSORBOARD_FOLDER) if tensorboard and self.workers.chief else None
 
     def phases(self) -> list[Phase]:
         """The phases that have epochs, with the layer at which each can be cut."""
@@ -122,7 +110,8 @@ class Trainer:
     def resume(self, saved: Checkpoint) -> None:
         """Continues from a checkpoint instead of from the start."""
         self._resumed = saved
-        self.progress = saved.progress
+        self.progress, self.best_weights = saved.progress, saved.best_weights
+        self.net.set_weights(saved.weights)
 
     def fit(self) -> None:
         """Runs all phases; leaves the best weights in the model.
@@ -131,74 +120,32 @@ class Trainer:
             DivergedError: the loss became NaN; the last checkpoint is intact.
         """
         phases = self.phases()
-        self._extract(phases)
-        if self._resumed:
-            self.net.set_weights(self._resumed.weights)
-            self.best_weights = self._resumed.best_weights
-        for number in range(self.progress.phase, len(phases)):
+        left = range(self.progress.phase, len(phases))
+        # What lies below the cuts never changes, so a resumed run extracts what the first one did.
+        cuts = tuple(dict.fromkeys(cut for cut in (phases[number].cut for number in left) if cut))
+        if cuts and self._cached:
+            with self.bar("frozen features") as advance:
+                self.inputs.extract(self.workers.plain(self.net, self.config), cuts, advance)
+        for number in left:
             self._fit_phase(number, phases[number])
-        if self.best_weights:
+        if phases:  # also when a resumed run has none left: the model says what was trained
+            self._unfreeze(phases[-1])
             self.net.set_weights(self.best_weights)
-
-    def _extract(self, phases: list[Phase]) -> None:
-        """Fills the feature cache from the still untouched backbone, for every phase that fits the bound."""
-        wanted = tuple(dict.fromkeys(phase.cut for phase in phases if phase.cut)) if self._cached else ()
-        if not wanted:
-            return
-        started = time.perf_counter()
-        views, count = self.config.views, len(self.train.labels)
-        shapes = {name: tuple(self.net.get_layer(name).output.shape[1:]) for name in wanted}
-        images = views * count + len(self.validation.labels)
-        layers = tuple(
-            name for name in wanted if feature_bytes({name: shapes[name]}, images=images) <= self._cache_bytes
-        )
-        if not layers:
-            return
-        extract = FrozenFeatures(self.net, layers)
-        with self.bar("frozen features") as advance:
-            seen = write_features(
-                self.cache, extract, self._view, count=count, views=views, name="train", advance=advance
-            )
-        checked = write_features(
-            self.cache, extract, self._plain, count=len(self.validation.labels), views=1, name="validation"
-        )
-        self._features = {name: (seen[name], checked[name][0]) for name in layers}
-        self._spent("features", started)
-        self.timings["extract"] = extract.seconds
-
-    def _view(self, view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        started = time.perf_counter()
-        drawn = augment(self.train.pixels[indices], config=self.config, view=view, indices=indices)
-        self._spent("augment", started)
-        return drawn
-
-    def _spent(self, part: str, started: float) -> None:
-        self.timings[part] = self.timings.get(part, 0.0) + time.perf_counter() - started
-
-    def _plain(self, _view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
-        return self.validation.pixels[indices].astype(np.float32)
 
     def _fit_phase(self, number: int, phase: Phase) -> None:
         config, progress = self.config, self.progress
-        if phase.name == HEAD_PHASE:
-            model.freeze_backbone(self.net)
-        else:
-            model.unfreeze_above(
-                self.net, frozen_layers=config.frozen_layers, batch_norm_frozen=config.batch_norm_frozen
-            )
-        cached = phase.cut in self._features
-        start = str(phase.cut) if cached else self.net.layers[0].name
-        engine = Engine(self.net, start=start, config=config)
+        self._unfreeze(phase)
+        cut = phase.cut if self.inputs.cached(phase.cut) else None
+        with self.workers.scope():
+            engine = Engine(self.net, start=cut or self.net.layers[0].name, config=config)
         if self._resumed and self._resumed.optimizer:
             engine.restore(self._resumed.optimizer)
         self._resumed = None  # its optimiser belongs to the phase it stopped in
         started = time.perf_counter()
         with self.bar(f"phase {number + 1}: {phase.name}") as advance:
             while progress.epoch < phase.epochs and not self._stopped_early():
-                advance(progress.epoch, phase.epochs)
-                self._epoch(number, phase, engine, start if cached else None)
-                advance(progress.epoch, phase.epochs)
-        self._spent(f"phase{number + 1}", started)
+                self._epoch(number, phase, engine, cut, advance)
+        self.timings[f"phase{number + 1}"] = time.perf_counter() - started
         # The next phase starts from the best weights seen so far, and so does the final model.
         self.net.set_weights(self.best_weights)
         if self._phase_done:
@@ -207,14 +154,26 @@ class Trainer:
         progress.plateau_scale, progress.plateau_epochs = 1.0, 0
         self._save(engine=None)
 
-    def _epoch(self, number: int, phase: Phase, engine: Engine, cut: str | None) -> None:
+    def _unfreeze(self, phase: Phase) -> None:
+        config = self.config
+        if phase.name == HEAD_PHASE:
+            model.freeze_backbone(self.net)
+        else:
+            model.unfreeze_above(
+                self.net, frozen_layers=config.frozen_layers, batch_norm_frozen=config.batch_norm_frozen
+            )
+
+    def _epoch(self, number: int, phase: Phase, engine: Engine, cut: str | None, advance: Advance) -> None:
         config, progress = self.config, self.progress
         started = time.perf_counter()
-        order = np.random.default_rng((config.seed, number, progress.epoch)).permutation(len(self.train.labels))
+        rng = np.random.default_rng((config.seed, number, progress.epoch))
+        order = self.workers.share.order(len(self.labels), rng)
         starts = range(0, len(order), config.batch_size)
         batches = [order[start : start + config.batch_size] for start in starts]
+        importance = self._importance()
         losses, hits, rate = 0.0, 0.0, 0.0
         for step, (indices, inputs) in enumerate(self._prefetch(batches, cut)):
+            advance(progress.epoch * len(batches) + step, phase.epochs * len(batches), _figures(progress.history))
             rate = learning_rate_at(
                 config,
                 phase.learning_rate,
@@ -224,25 +183,33 @@ class Trainer:
             )
             inputs, targets = self._mix(inputs, indices, (number, progress.epoch, step))
             key = (config.seed * 31 + number, progress.epoch * 100_003 + step)
-            loss, accuracy = engine.train(
-                inputs, targets, weights=self._weights()[indices], learning_rate=rate, key=key
-            )
-            losses, hits = losses + loss * len(indices), hits + accuracy * len(indices)
-        if not np.isfinite(losses):
-            raise DivergedError(
-                f"the loss became {losses} in phase {number + 1}, epoch {progress.epoch + 1}: lower "
-                f"phase{number + 1}_learning_rate (now {phase.learning_rate:g}); the last good epoch is kept"
-            )
-        self._finish_epoch(number, engine, cut, rate, losses / len(order), hits / len(order), started)
+            weights = importance[indices] / importance[batches[step]].sum()
+            with self.workers.waiting():
+                loss, right = engine.train(inputs, targets, weights=weights, learning_rate=rate, key=key)
+            losses, hits = losses + loss * len(batches[step]), hits + right
+        advance((progress.epoch + 1) * len(batches), phase.epochs * len(batches), _figures(progress.history))
+        self._finish_epoch(number, phase, engine, cut, rate, losses / len(order), hits / len(order), started)
 
     def _finish_epoch(
-        self, number: int, engine: Engine, cut: str | None, rate: float, loss: float, accuracy: float, started: float
+        self,
+        number: int,
+        phase: Phase,
+        engine: Engine,
+        cut: str | None,
+        rate: float,
+        loss: float,
+        accuracy: float,
+        started: float,
     ) -> None:
         progress = self.progress
         engine.swap_averages()
-        logits = self._validate(engine, cut)
-        val_loss = cross_entropy(logits, self.validation.labels)
-        val_accuracy = float(np.mean(logits.argmax(axis=1) == self.validation.labels))
+        val_loss, val_accuracy = self._validate(engine, cut)
+        if not np.isfinite(loss + val_loss):
+            setting = "phase1_learning_rate" if phase.name == HEAD_PHASE else "phase2_learning_rate"
+            raise DivergedError(
+                f"the loss became {loss + val_loss} in phase {number + 1}, epoch {progress.epoch + 1}: lower {setting} "
+                f"(now {phase.learning_rate:g}) and train again; the last good epoch is kept in {self.run}"
+            )
         # Ties in accuracy are common on small sets; the loss breaks them.
         score = val_accuracy - 1e-3 * val_loss if self.config.monitor == "accuracy" else -val_loss
         if progress.best_score is None or score > progress.best_score:
@@ -257,32 +224,28 @@ class Trainer:
         progress.seconds += seconds
         row = (len(progress.history) + 1, number + 1, rate, loss, accuracy, val_loss, val_accuracy, seconds)
         progress.history.append(dict(zip(HISTORY_COLUMNS, row, strict=True)))
+        if self._board:
+            self._board.write(progress.history[-1])
         self._save(engine=engine)
 
     def _prefetch(
         self, batches: list[NDArray[np.intp]], cut: str | None
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.floating]]]:
-        """Yields (indices, inputs), drawing the next batch while the present one trains."""
+        """Yields this worker's (indices, inputs) of each batch, drawing the next while the present one trains."""
+        epoch, own = self.progress.epoch, [self.workers.share.mine(batch) for batch in batches]
         with ThreadPoolExecutor(1) as ahead:
-            pending = ahead.submit(self._inputs, batches[0], cut, self.progress.epoch)
-            for number, indices in enumerate(batches):
+            pending = ahead.submit(self.inputs.batch, own[0], cut=cut, epoch=epoch)
+            for number, indices in enumerate(own):
                 inputs = pending.result()
-                if number + 1 < len(batches):
-                    pending = ahead.submit(self._inputs, batches[number + 1], cut, self.progress.epoch)
+                if number + 1 < len(own):
+                    pending = ahead.submit(self.inputs.batch, own[number + 1], cut=cut, epoch=epoch)
                 yield indices, inputs
-
-    def _inputs(self, indices: NDArray[np.intp], cut: str | None, epoch: int) -> NDArray[np.floating]:
-        if cut is None:
-            return self._view(epoch, indices)
-        # Each image walks through its views from a start of its own, so that an epoch mixes all views.
-        views = (epoch + indices) % self.config.views
-        return np.asarray(self._features[cut][0][views, indices])
 
     def _mix(
         self, inputs: NDArray[np.floating], indices: NDArray[np.intp], key: tuple[int, int, int]
     ) -> tuple[NDArray[np.floating], NDArray[np.float32]]:
         """One-hot targets; with mixup (Zhang et al. 2018; on cached features: manifold mixup, Verma et al. 2019)."""
-        targets = np.eye(self.net.output.shape[1], dtype=np.float32)[self.train.labels[indices]]
+        targets = np.eye(self.net.output.shape[1], dtype=np.float32)[self.labels[indices]]
         if not self.config.mixup:
             return inputs, targets
         rng = np.random.default_rng((self.config.seed, 7, *key))
@@ -292,19 +255,27 @@ class Trainer:
         mixed = np.asarray(share * wide + (1 - share) * wide[other], np.float32)
         return mixed, share * targets + (1 - share) * targets[other]
 
-    def _weights(self) -> NDArray[np.float32]:
+    def _importance(self) -> NDArray[np.float32]:
         """Float32 [N]: each image's weight in the loss, mean 1."""
         if not self.config.class_weights:
-            return np.ones(len(self.train.labels), np.float32)
-        counts = np.bincount(self.train.labels, minlength=self.net.output.shape[1])
-        per_image = counts[self.train.labels]
+            return np.ones(len(self.labels), np.float32)
+        counts = np.bincount(self.labels, minlength=self.net.output.shape[1])
+        per_image = counts[self.labels]
         return np.asarray(len(per_image) / (np.count_nonzero(counts) * per_image), np.float32)
 
-    def _validate(self, engine: Engine, cut: str | None) -> NDArray[np.float32]:
-        source = self.validation.pixels if cut is None else self._features[cut][1]
+    def _validate(self, engine: Engine, cut: str | None) -> tuple[float, float]:
+        """Mean loss [nats] and accuracy over the validation images of all workers."""
+        source = self.inputs.validation_inputs(cut)
+        truth = self.inputs.validation.labels
+        own = truth[self.workers.share.of(len(truth))]
         starts = range(0, len(source), EVALUATION_BATCH)
         answers = [engine.logits(source[s : s + EVALUATION_BATCH].astype(np.float32)) for s in starts]
-        return np.concatenate(answers)
+        sums = (0.0, 0.0)
+        if answers:
+            logits = np.concatenate(answers)
+            sums = cross_entropy(logits, own) * len(own), float(np.sum(logits.argmax(axis=1) == own))
+        loss, accuracy = self.workers.total(sums) / len(truth)
+        return float(loss), float(accuracy)
 
     def _lower_on_plateau(self) -> None:
         progress, config = self.progress, self.config
@@ -318,11 +289,20 @@ class Trainer:
         return patience > 0 and self.progress.stale_epochs >= patience
 
     def _save(self, *, engine: Engine | None) -> None:
-        write_history(self.run / runs.HISTORY_FILE, self.progress.history)
-        checkpoint.write_checkpoint(
-            self.run / checkpoint.CHECKPOINT_FILE,
-            Checkpoint(self.progress, self.net.get_weights(), self.best_weights, engine.state() if engine else []),
-        )
+        # Every worker takes part in reading the weights; the chief alone writes.
+        weights, state = self.net.get_weights(), engine.state() if engine else []
+        if self.workers.chief:
+            saved = Checkpoint(self.progress, weights, self.best_weights, state)
+            checkpoint.write_checkpoint(self.run / checkpoint.CHECKPOINT_FILE, saved)
+            write_history(self.run / runs.HISTORY_FILE, self.progress.history)
+
+
+def _figures(history: list[dict[str, Any]]) -> str:
+    """The last finished epoch in a few words."""
+    if not history:
+        return ""
+    last = history[-1]
+    return f"loss {last['loss']:.3f}, validation {last['val_loss']:.3f} ({last['val_accuracy']:.1%} right)"
 
 
 def _wants_cache(engine: str) -> bool:
@@ -349,16 +329,3 @@ def write_history(path: Path, history: list[dict[str, Any]]) -> None:
     writer.writeheader()
     writer.writerows(history)
     atomic.write_text(path, text.getvalue())
-
-
-def fresh_cache(run: Path) -> Path:
-    """An empty cache folder inside the run; whatever a killed command left there is removed."""
-    cache = run / CACHE_FOLDER
-    shutil.rmtree(cache, ignore_errors=True)
-    cache.mkdir()
-    return cache
-
-
-def settings(config: TrainConfig) -> dict[str, Any]:
-    """The configuration as plain values for `run.json`."""
-    return dataclasses.asdict(config)

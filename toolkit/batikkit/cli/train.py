@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,9 @@ from batikkit.errors import InputError
 
 if TYPE_CHECKING:
     from batikkit.config import TrainConfig
+    from batikkit.distributed import Workers
     from batikkit.prepared import PreparedData
+    from batikkit.train import Trained
 
 Data = Annotated[
     Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)
@@ -46,6 +49,13 @@ def train(
     engine: EngineName = "auto",
     cache_gb: CacheGb = 8.0,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run where it stopped.")] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write event files into the run folder's tensorboard/.")
+    ] = False,
+    strategy: Annotated[
+        str, typer.Option(help="mirrored (this machine's GPUs), multi-worker (the machines of TF_CONFIG), or auto.")
+    ] = "auto",
+    worker_timeout: Annotated[float, typer.Option(help="Longest wait for other machines [seconds].")] = 600.0,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Train the two-phase MobileNetV2 on a folder of photographs and test it honestly.
@@ -58,25 +68,49 @@ def train(
     from batikkit.console import progress
 
     if resume is not None:
-        from batikkit.train import resume_run
-
-        trained = resume_run(resume, bar=progress, engine=engine, cache_gb=cache_gb)
+        batch_size = _only_batch_size(overrides or (), preset=preset, image_size=image_size, alpha=backbone_alpha)
     else:
         assert data is not None
         config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
         prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
-        from batikkit.train import train_run
+    from batikkit.distributed import join
+    from batikkit.train import resume_run, train_run
 
-        name = Path(preset).stem
-        trained = train_run(
-            prepared, config, runs_dir=runs_dir, name=name, weights=weights, bar=progress, engine=engine,
-            cache_gb=cache_gb,
-        )  # fmt: skip
+    workers = join(strategy, timeout_s=worker_timeout)
+    with workers.leaving():
+        if resume is not None:
+            trained = resume_run(
+                resume, bar=progress, engine=engine, cache_gb=cache_gb, batch_size=batch_size, tensorboard=tensorboard,
+                workers=workers,
+            )  # fmt: skip
+        else:
+            trained = train_run(
+                prepared, config, runs_dir=runs_dir, name=Path(preset).stem, weights=weights, bar=progress,
+                engine=engine, cache_gb=cache_gb, tensorboard=tensorboard, workers=workers,
+            )  # fmt: skip
+        _tell(trained, workers)
+
+
+def _tell(trained: Trained, workers: Workers) -> None:
     from batikkit.evaluation import sentence
 
+    if not workers.chief:
+        typer.echo(f"worker {workers.name} is done; the chief has written the run folder")
+        return
     typer.echo(f"test: {sentence(trained.evaluation)}")
     typer.echo(f"{trained.epochs} epochs in {trained.seconds:.0f} s; run folder: {trained.run}")
     typer.echo("next: batikkit export")
+
+
+def _only_batch_size(overrides: Sequence[str], **settings: object) -> int | None:
+    """The one setting that a resumed run may change, since a machine with less memory can need it."""
+    from batikkit.config import load_config
+
+    changed = [name for name, value in settings.items() if value is not None and (name, value) != ("preset", "paper")]
+    changed += [text for text in overrides if not text.startswith("batch_size=")]
+    if changed:
+        raise InputError(f"a resumed run keeps its settings, got {', '.join(changed)}: only batch_size can be changed")
+    return load_config("paper", overrides=overrides).batch_size if overrides else None
 
 
 def prepare(

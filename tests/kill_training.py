@@ -1,0 +1,219 @@
+"""Stops one training again and again, in every way there is, and resumes it each time; prints what happened as JSON.
+
+    python kill_training.py IMAGES WEIGHTS FOLDER
+
+TensorFlow is imported once; every training is a fork of this process, made before TensorFlow starts any work, so that
+two dozen real kills take seconds each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import random
+import resource
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batikkit import checkpoint, features, inputs, plots, runs, train, trainer
+from batikkit.cli import main
+from batikkit.engine import Engine
+from batikkit.keras_backend import tf
+
+SETTINGS = ("phase1_epochs=14", "phase2_epochs=9", "frozen_layers=140", "early_stopping_patience=0", "views=2")
+SEED = 20
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def at_call(owner: Any, name: str, number: int, action: Callable[[], None]) -> None:
+    """Runs `action` instead of the `number`-th call from now of owner.name."""
+    original, calls = getattr(owner, name), [0]
+
+    def counted(*args: Any, **options: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == number:
+            action()
+        return original(*args, **options)
+
+    setattr(owner, name, counted)
+
+
+def after_epochs(number: int, delay_s: float, action: Callable[[], None] = kill) -> None:
+    """Runs `action` `delay_s` after the `number`-th checkpoint from now is on disk."""
+    original, calls = checkpoint.write_checkpoint, [0]
+
+    def counted(path: Path, saved: checkpoint.Checkpoint) -> None:
+        original(path, saved)
+        calls[0] += 1
+        if calls[0] == number:
+            threading.Timer(delay_s, action).start() if delay_s else action()
+
+    checkpoint.write_checkpoint = counted
+
+
+def after_seconds(seconds: float) -> None:
+    """Kills after `seconds`, or at the third checkpoint so that enough epochs are left for the other steps."""
+    threading.Timer(seconds, kill).start()
+    after_epochs(3, 0.0)
+
+
+def half_a_checkpoint() -> None:
+    """Kills while the second checkpoint from now is half written."""
+    whole, calls = np.savez, [0]
+
+    def half(path: Path, **arrays: Any) -> None:
+        whole(path, **arrays)
+        calls[0] += 1
+        if calls[0] == 2:
+            os.truncate(path, path.stat().st_size // 2)
+            kill()
+
+    np.savez = half
+
+
+def interrupt(times: int, number: int = signal.SIGINT) -> None:
+    """Sends a signal `times` times in quick succession once an epoch is finished."""
+
+    def send() -> None:
+        for _ in range(times):
+            os.kill(os.getpid(), number)
+            time.sleep(0.02)
+
+    after_epochs(1, 0.01, send)
+
+
+def full_disk() -> None:
+    """From the second checkpoint on no file may grow beyond 100 kB."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # noqa: E731
+    at_call(checkpoint, "write_checkpoint", 2, limit)
+
+
+def no_memory() -> None:
+    """TensorFlow's own allocator refuses the third step."""
+    at_call(Engine, "train", 3, lambda: tf.zeros([1 << 22, 1 << 22]))
+
+
+def between_phases() -> None:
+    original = trainer.Trainer._save
+
+    def save(self: trainer.Trainer, *, engine: Engine | None) -> None:
+        if engine is None:
+            kill()
+        original(self, engine=engine)
+
+    trainer.Trainer._save = save
+
+
+def after_the_last_word() -> None:
+    original = runs.add_facts
+
+    def add(run: Path, facts: dict[str, Any]) -> None:
+        original(run, facts)
+        if facts.get("status") == "done":
+            kill()
+
+    runs.add_facts = add
+
+
+def plan() -> list[tuple[str, Callable[[], None]]]:
+    """The steps in order; chance decides the moments."""
+    chance = random.Random(SEED)
+
+    def moments(count: int, most_s: float) -> list[tuple[str, Callable[[], None]]]:
+        drawn = [chance.uniform(0.05, most_s) for _ in range(count)]
+        return [(f"kill after {s:.2f} s", lambda s=s: after_seconds(s)) for s in drawn]
+
+    def epochs(count: int) -> list[tuple[str, Callable[[], None]]]:
+        drawn = [(chance.choice((1, 1, 2)), chance.uniform(0.001, 0.08)) for _ in range(count)]
+        return [(f"kill {s:.3f} s after epoch {n}", lambda n=n, s=s: after_epochs(n, s)) for n, s in drawn]
+
+    return [
+        ("kill while decoding", lambda: at_call(inputs, "decode_to_disk", 2, kill)),
+        *moments(3, 3.0),
+        ("kill while extracting", lambda: at_call(features.FrozenFeatures, "__call__", 2, kill)),
+        *epochs(3),
+        ("kill in a checkpoint", half_a_checkpoint),
+        ("kill before the history", lambda: at_call(trainer, "write_history", 1, kill)),
+        *moments(2, 6.0),
+        ("interrupt once", lambda: interrupt(1)),
+        ("interrupt twice", lambda: interrupt(2)),
+        ("terminate", lambda: interrupt(1, signal.SIGTERM)),
+        ("disk full", full_disk),
+        ("out of memory", no_memory),
+        ("kill between phases", between_phases),
+        *moments(2, 6.0),
+        *epochs(3),
+        ("kill before the test", lambda: at_call(train, "write_predictions", 1, kill)),
+        ("kill while drawing", lambda: at_call(plots, "draw_run", 1, kill)),
+        ("kill before the last word", lambda: at_call(runs, "add_facts", 1, kill)),
+        ("kill after the last word", after_the_last_word),
+    ]
+
+
+def fork(argv: list[str], prepare: Callable[[], None], log: Path) -> dict[str, Any]:
+    """Runs the command in a fork of this process and reports how it ended."""
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(OSError), log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        code = 99
+        try:
+            prepare()
+            main(argv)
+        except SystemExit as done:
+            code = int(done.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return {"exit": code, "says": log.read_text()[-1500:], "seconds": round(time.monotonic() - started, 2)}
+
+
+def state(run: Path) -> dict[str, Any]:
+    """What an outsider sees of a run: the checkpoint's digest, epochs in it, and files that should not be there."""
+    path = run / checkpoint.CHECKPOINT_FILE
+    epochs = len(checkpoint.read_checkpoint(path).progress.history) if path.exists() else None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+    return {"epochs": epochs, "checkpoint": digest, "cache": (run / "cache.tmp").exists()}
+
+
+def tell(images: str, weights: str, folder: Path) -> dict[str, Any]:
+    """Trains once undisturbed and once with every step of the plan."""
+    settings = [part for text in SETTINGS for part in ("--set", text)]
+    command = ["train", images, "--preset", "smoke", "--weights", weights, *settings]
+    whole = fork([*command, "--runs-dir", str(folder / "whole")], lambda: None, folder / "log")
+    again = fork([*command, "--runs-dir", str(folder / "again")], lambda: None, folder / "log")
+    told = []
+    argv = [*command, "--runs-dir", str(folder / "stopped")]
+    for name, prepare in plan():
+        ended = fork(argv, prepare, folder / "log")
+        found = sorted((folder / "stopped").glob("*/run.json"))
+        told.append({"step": name, **ended, **(state(found[0].parent) if found else {})})
+        if found:
+            argv = ["train", "--resume", str(found[0].parent)]
+    told.append({"step": "resume a finished run", **fork(argv, lambda: None, folder / "log"), **state(found[0].parent)})
+    return {"whole": whole, "again": again, "steps": told}
+
+
+if __name__ == "__main__":
+    answer = tell(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    (Path(sys.argv[3]) / "report.json").write_text(json.dumps(answer, indent=1))

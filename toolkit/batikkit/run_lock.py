@@ -1,0 +1,82 @@
+"""Who is training in a run folder, and the removal of what a killed training left behind.
+
+The cache folder of a run exists exactly while its training lives, and holds a file that the training keeps locked. The
+kernel drops the lock with the process, however it dies, so that a cache whose lock is free belongs to nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from batikkit.errors import InputError
+
+CACHE_FOLDER = "cache.tmp"
+_OWNER = "owner"
+
+
+@contextlib.contextmanager
+def held(run: Path) -> Iterator[Path]:
+    """Claims a run for this process; yields its empty cache folder, which is gone when the block ends.
+
+    Raises:
+        InputError: another process is training in it.
+    """
+    handle = _claim(run / CACHE_FOLDER)
+    if handle is None:
+        raise InputError(f"run {run} is being trained by another process: wait for it, or stop it first")
+    try:
+        _clean(run, keep=_OWNER)
+        yield run / CACHE_FOLDER
+    finally:
+        _clean(run)
+        os.close(handle)
+
+
+def sweep(runs_dir: Path) -> list[Path]:
+    """Removes the caches and half-written files of runs whose training was killed; returns those runs."""
+    swept = []
+    for cache in sorted(runs_dir.glob(f"*/{CACHE_FOLDER}")):
+        handle = _claim(cache, attempts=1)
+        if handle is not None:
+            _clean(cache.parent)
+            os.close(handle)
+            swept.append(cache.parent)
+    return swept
+
+
+def _claim(cache: Path, *, attempts: int = 20) -> int | None:
+    """Locks the owner's file; None when another process holds it."""
+    for attempt in range(attempts):
+        if attempt:
+            time.sleep(0.05)
+        # A sweep may remove the folder between two of these lines: then it is made and locked again.
+        with contextlib.suppress(FileNotFoundError):
+            cache.mkdir(exist_ok=True)
+            handle = os.open(cache / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(handle).st_ino == (cache / _OWNER).stat().st_ino:
+                    return handle
+            except BlockingIOError:
+                pass
+            os.close(handle)
+    return None
+
+
+def _clean(run: Path, *, keep: str | None = None) -> None:
+    """Empties or removes the cache, and removes temporary files beside the run's own."""
+    cache = run / CACHE_FOLDER
+    for entry in cache.iterdir() if cache.is_dir() else ():
+        if entry.name != keep:
+            entry.unlink(missing_ok=True) if not entry.is_dir() else shutil.rmtree(entry, ignore_errors=True)
+    if keep is None:
+        shutil.rmtree(cache, ignore_errors=True)
+    for folder in (run, run / "plots"):
+        for leftover in folder.glob(".*.tmp*"):
+            leftover.unlink(missing_ok=True)
