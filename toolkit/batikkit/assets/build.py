@@ -64,7 +64,7 @@ def build_assets(
     replace: bool = False,
     again: str | None = None,
     report: Report = lambda _line: None,
-    advance: Advance = lambda _done, _total: None,
+    advance: Advance = lambda *_: None,
 ) -> Assets:
     """Writes `out` whole or not at all.
 
