@@ -1,6 +1,6 @@
 """How `data check` grows with the number of images: seconds, images/s and peak memory, first and second run.
 
-Images are made on the spot: coloured pattern and noise, JPEG, 2 % of them turned copies of another. Each measurement
+Images are made on the spot: repeated random motifs, JPEG, 2 % of them turned copies of another. Each measurement
 runs in a process of its own, so that peak memory is that measurement's.
 
     python benchmarks/peers/check_scale.py --counts 1000,5000,20000 --side 512
@@ -20,22 +20,23 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 
 CLASSES = 10
 COPY_EVERY = 50
 
 
 def make_image(path: Path, seed: int, side: int) -> None:
+    """A cloth: one random motif repeated, in two random colours, under uneven light."""
     rng = np.random.default_rng(seed)
-    cells = Image.fromarray(rng.integers(0, 256, (rng.integers(5, 14),) * 2 + (3,), dtype=np.uint8))
-    base = np.asarray(cells.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
-    low, high = np.sort(rng.uniform(0, 255, (2, 3)), axis=0)
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    angle, period = rng.uniform(0, np.pi), rng.uniform(8, 40)
-    wave = np.sin((np.cos(angle) * x + np.sin(angle) * y) * (2 * np.pi / period))[..., None]
-    pixels = low + (high - low) * (0.6 * base / 255 + 0.2 * (wave + 1)) + rng.normal(0, 6, (side, side, 1))
-    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path, quality=85)
+    motif = np.tile(rng.integers(0, 256, (rng.integers(5, 12),) * 2, dtype=np.uint8), (rng.integers(3, 9),) * 2)
+    pattern = Image.fromarray(motif).resize((side, side), Image.Resampling.BICUBIC)
+    light = Image.fromarray(rng.integers(90, 256, (6, 6), dtype=np.uint8)).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
+    ground, drawing = (Image.new("RGB", (side, side), tuple(rng.integers(0, 256, 3).tolist())) for _ in range(2))
+    cloth = ImageChops.multiply(Image.composite(drawing, ground, pattern), light.convert("RGB"))
+    Image.blend(cloth, Image.effect_noise((side, side), 60).convert("RGB"), 0.08).save(path, quality=85)
 
 
 def make_part(root: Path, start: int, stop: int, side: int) -> None:

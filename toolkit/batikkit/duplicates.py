@@ -16,7 +16,7 @@ from batikkit.candidates import Candidates, find_candidates
 from batikkit.console import Advance
 from batikkit.fingerprint import Fingerprint, oriented
 from batikkit.inspection import worker_count
-from batikkit.registration import even_light, register, warp
+from batikkit.registration import blurred, even_light, register, warp
 from batikkit.windows import SEARCH_SIDE, WINDOWS, place
 
 MIN_PLACED = 0.42
@@ -178,13 +178,16 @@ def _place(coarse: _Floats, pairs: Candidates) -> tuple[_Floats, _Floats, NDArra
 
 def _colour_shift(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: _Floats) -> _Floats:
     """Mean absolute colour difference [P] of aligned pictures [P, N, N, 3], apart from brightness and contrast."""
-    warped = [warp(right[..., channel].astype(np.float32), maps) for channel in range(3)]
+    left, right = (
+        np.stack([blurred(stack[..., c].astype(np.float32)) for c in range(3)], -1) for stack in (left, right)
+    )
+    warped = [warp(right[..., channel], maps) for channel in range(3)]
     inside = warped[0][1][..., None].astype(np.float32)
     count = np.maximum(3 * inside.sum(axis=(1, 2), keepdims=True), 1)
     values = np.stack([value for value, _ in warped], axis=-1)
     values, target = (
         (stack - (stack * inside).sum(axis=(1, 2), keepdims=True) / count) * inside
-        for stack in (values, left.reshape(values.shape).astype(np.float32))
+        for stack in (values, left.reshape(values.shape))
     )
     gain = (values * target).sum(axis=(1, 2), keepdims=True) / ((values**2).sum(axis=(1, 2), keepdims=True) + 1)
     shift = np.abs(target - np.clip(gain, *GAINS) * values).sum(axis=(1, 2)) / count[:, 0]

@@ -66,7 +66,7 @@ def register(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: _Floats) -
             alive = alive[found >= give_up]
     for steps in (0, FINE_STEPS):
         if len(alive):
-            a, b = (_blurred(stack[alive].astype(np.float32)) for stack in (left, right))
+            a, b = (blurred(stack[alive].astype(np.float32)) for stack in (left, right))
             if steps:
                 _, maps[alive] = _refine(a, b, maps[alive], steps)
             result[alive] = _agreement(a, *warp(b, maps[alive]))
@@ -77,7 +77,7 @@ def register(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: _Floats) -
 def even_light(pictures: NDArray[np.uint8], side: int) -> _Floats:
     """Shrinks pictures uint8 [P, N, N] to float32 [P, side, side] of zero mean and unit variance around each pixel."""
     # Blurred to what the smaller picture can hold, so that copies of different sharpness shrink to the same pixels.
-    small = _shrink(_blurred(_blurred(pictures.astype(np.float32))), pictures.shape[-1] // side)
+    small = _shrink(blurred(blurred(pictures.astype(np.float32))), pictures.shape[-1] // side)
     reach = round(_LIGHT_REACH * side) // 2
     mean = _box_mean(small, reach)
     deviation = np.sqrt(np.maximum(_box_mean(small * small, reach) - mean * mean, 0))
@@ -189,7 +189,7 @@ def _normalised_by(values: _Floats, weight: _Floats) -> _Floats:
     return np.asarray(centred / np.sqrt(variance + 1e-3), dtype=np.float32)
 
 
-def _blurred(pictures: _Floats) -> _Floats:
+def blurred(pictures: _Floats) -> _Floats:
     """Blurs by 1 2 1 in both directions."""
     padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="edge")
     rows = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
