@@ -70,7 +70,7 @@ def test_every_oddity_is_named(odd: Path) -> None:
         "wrong-extension": "kawung/lie.jpg (PNG)", "palette": "kawung/palette.png", "cmyk": "kawung/cmyk.jpg",
         "transparent": "kawung/alpha.png", "grey": "kawung/grey.png", "sixteen-bit": "kawung/deep.png (I;16)",
         "animated": "kawung/film.gif", "exif-turned": "kawung/lying.jpg (orientation 6)", "loose": "loose.png",
-        "unused-folder": "empty",
+        "unused-folder": "empty", "rare-format": "kawung/film.gif (GIF)",
     }  # fmt: skip
     for kind, path in expected.items():
         assert any(shown.startswith(path) for shown in found[kind].paths), kind
@@ -130,8 +130,8 @@ def test_messy_loads_14_and_names_every_oddity(messy: Path) -> None:
     assert report.images == 14
     counts = {kind: len(finding.paths) for kind, finding in by_kind(report).items()}
     assert counts == {
-        "too-few-images": 0, "tiny": 3, "wrong-extension": 8, "exif-upright": 3, "palette": 3, "cmyk": 1,
-        "transparent": 3,
+        "too-few-images": 0, "tiny": 3, "wrong-extension": 8, "rare-format": 2, "exif-upright": 3, "palette": 3,
+        "cmyk": 1, "transparent": 3,
     }  # fmt: skip
     formats: dict[str, int] = {}
     for facts in report.classes:

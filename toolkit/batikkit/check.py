@@ -76,7 +76,8 @@ class CheckReport:
         groups: Groups of two or more images.
         split: Where the split under test comes from; empty when the set is not split yet.
         leaks: Images of that split that are copies of an earlier part's.
-        expected_leaks: Without a split: how many test images of a random 70/20/10 split would have a copy in training.
+        expected_leaks: Without a split: how many test images of a random 70/20/10 split would have a copy in training,
+            on average.
         verdict: What to do, one line each.
     """
 
@@ -188,7 +189,7 @@ def _report(
         split=split,
         leaks=leaks,
         expected_leaks=round(expected, 2),
-        verdict=_verdict(root, findings, groups, split, leaks),
+        verdict=_verdict(root, findings, groups, split, leaks, expected),
     )
 
 
@@ -270,7 +271,12 @@ def _class_facts(
 
 
 def _verdict(
-    root: Path, findings: Sequence[Finding], groups: Sequence[CopyGroup], split: str, leaks: Sequence[Leak]
+    root: Path,
+    findings: Sequence[Finding],
+    groups: Sequence[CopyGroup],
+    split: str,
+    leaks: Sequence[Leak],
+    expected: float,
 ) -> tuple[str, ...]:
     lines = [f"{f.message}: {f.advice}" for f in findings if f.severity == "error"]
     if split:
@@ -281,8 +287,9 @@ def _verdict(
         )
     elif groups:
         copies = sum(len(group.paths) for group in groups)
+        told = f"of its test images about {max(expected, 0.1):.1f} would have a copy in training"
         cure = f"'batikkit data split {root}' keeps them together"
-        lines.append(f"a random split would leak: {copies} images are copies; {cure}")
+        lines.append(f"a random split would leak: {copies} images are copies, {told}; {cure}")
     else:
         lines.append("no copies found: any split of these files is as honest as the photographs are independent")
     return tuple(lines)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
@@ -28,8 +28,10 @@ _STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em}
 body{color:#2b2019;background:#faf8f4}
 table{border-collapse:collapse}td,th{padding:.25em .9em;border-bottom:1px solid #ddd3c6;text-align:right}
-td:first-child,th:first-child{text-align:left}.error,.leak{color:#a4161a}.warning{color:#9c6500}.info{color:#52616b}
-.strip{display:flex;flex-wrap:wrap;gap:8px;margin:.5em 0 1.4em}figure{margin:0;width:132px;font-size:11px}
+td:first-child,th:first-child,td:last-child,th:last-child{text-align:left}.error,.leak{color:#a4161a}.warning{color:#9c6500}.info{color:#52616b}
+.groups{display:flex;flex-wrap:wrap;gap:14px}.group{border:1px solid #ddd3c6;border-radius:6px;padding:.6em .8em}
+.group{background:#fff}h4{margin:0 0 .5em;font-size:13px}.strip{display:flex;flex-wrap:wrap;gap:8px}
+figure{margin:0;width:132px;font-size:11px}
 figure img{display:block;max-width:128px;max-height:128px}figcaption{overflow-wrap:anywhere}
 .verdict{border-left:4px solid #7a4a21;padding:.2em 1em;background:#f1e9dd}summary{cursor:pointer}
 """
@@ -40,14 +42,13 @@ def check_page(root: Path, report: CheckReport) -> str:
     verdict = "".join(f"<p>{_text(line)}</p>" for line in report.verdict)
     parts = [
         f"<h1>{_text(root.name or str(root))}: data check</h1>",
-        f"<p>{report.images} images in {len(report.classes)} classes</p><div class=verdict>{verdict}</div>",
+        f"<p>{report.images} images in {len(report.classes)} classes; pixels: {_counts(report.modes)}</p>",
+        f"<div class=verdict>{verdict}</div>",
         "<h2>Classes</h2>",
         _class_table(report),
         "<h2>Findings</h2>",
         "".join(_finding(finding) for finding in report.findings) or "<p>Nothing odd.</p>",
-        f"<h2>Images that belong together: {len(report.groups)} groups</h2>",
-        "".join(_group(root, number, group) for number, group in enumerate(report.groups[:MAX_GROUPS], 1)),
-        f"<p>{len(report.groups) - MAX_GROUPS} more groups.</p>" if len(report.groups) > MAX_GROUPS else "",
+        *_groups(root, report.groups),
     ]
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -81,7 +82,7 @@ def _class_table(report: CheckReport) -> str:
     head = "".join(f"<th>{name}" for name in ("class", "images", "independent", "shortest px", "median px", "formats"))
     rows = "".join(
         f"<tr><td>{_text(c.label)}<td>{c.images}<td>{c.groups}<td>{c.shortest_px}<td>{c.median_px}"
-        f"<td>{_text(', '.join(f'{name} {count}' for name, count in c.formats.items()))}"
+        f"<td>{_counts(c.formats)}"
         for c in report.classes
     )
     return f"<table><tr>{head}{rows}</table>"
@@ -96,6 +97,21 @@ def _finding(finding: Finding) -> str:
     return f"<details><summary>{line}</summary><ul>{listed}{more}</ul></details>" if listed else f"<p>{line}</p>"
 
 
+def _groups(root: Path, groups: Sequence[CopyGroup]) -> Iterable[str]:
+    if not groups:
+        return
+    yield f"<h2>Images that belong together: {len(groups)} groups</h2><div class=groups>"
+    for number, group in enumerate(groups[:MAX_GROUPS], 1):
+        yield _group(root, number, group)
+    yield "</div>"
+    if len(groups) > MAX_GROUPS:
+        yield f"<p>{len(groups) - MAX_GROUPS} more groups (data check --sheets writes a sheet of each).</p>"
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return _text(", ".join(f"{name} {count}" for name, count in counts.items()))
+
+
 def _group(root: Path, number: int, group: CopyGroup) -> str:
     how = "equal files" if group.exact else "alike"
     where = f", in {' and '.join(group.splits)}" if group.splits else ""
@@ -103,8 +119,8 @@ def _group(root: Path, number: int, group: CopyGroup) -> str:
     wrong = " class=error" if len(group.labels) > 1 else ""
     more = f"<p>and {len(group.paths) - MAX_PER_GROUP} more</p>" if len(group.paths) > MAX_PER_GROUP else ""
     return (
-        f"<h4{wrong}>{number}. {labels}: {len(group.paths)} images, {how}{where}</h4>"
-        f"{_strip(root, group.paths[:MAX_PER_GROUP])}{more}"
+        f"<div class=group><h4{wrong}>{number}. {labels}: {len(group.paths)} images, {how}{where}</h4>"
+        f"{_strip(root, group.paths[:MAX_PER_GROUP])}{more}</div>"
     )
 
 

@@ -178,16 +178,14 @@ def _place(coarse: _Floats, pairs: Candidates) -> tuple[_Floats, _Floats, NDArra
 
 def _colour_shift(left: NDArray[np.uint8], right: NDArray[np.uint8], maps: _Floats) -> _Floats:
     """Mean absolute colour difference [P] of aligned pictures [P, N, N, 3], apart from brightness and contrast."""
-    left, right = (
-        np.stack([blurred(stack[..., c].astype(np.float32)) for c in range(3)], -1) for stack in (left, right)
-    )
-    warped = [warp(right[..., channel], maps) for channel in range(3)]
+    target = np.stack([blurred(left[..., channel].astype(np.float32)) for channel in range(3)], axis=-1)
+    warped = [warp(blurred(right[..., channel].astype(np.float32)), maps) for channel in range(3)]
     inside = warped[0][1][..., None].astype(np.float32)
     count = np.maximum(3 * inside.sum(axis=(1, 2), keepdims=True), 1)
     values = np.stack([value for value, _ in warped], axis=-1)
     values, target = (
         (stack - (stack * inside).sum(axis=(1, 2), keepdims=True) / count) * inside
-        for stack in (values, left.reshape(values.shape))
+        for stack in (values, target.reshape(values.shape))
     )
     gain = (values * target).sum(axis=(1, 2), keepdims=True) / ((values**2).sum(axis=(1, 2), keepdims=True) + 1)
     shift = np.abs(target - np.clip(gain, *GAINS) * values).sum(axis=(1, 2)) / count[:, 0]

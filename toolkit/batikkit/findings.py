@@ -78,6 +78,7 @@ def _described(kind: str, item: Inspection) -> str:
     details = {
         "wrong-extension": item.format,
         "tiny": f"{item.width}x{item.height}",
+        "rare-format": item.format,
         "sixteen-bit": item.mode,
         "exif-turned": f"orientation {item.orientation}",
     }
@@ -107,6 +108,8 @@ _RULES: tuple[tuple[str, str, str, str, Callable[[Inspection], bool]], ...] = (
         "rename them if other tools read this folder; batikkit goes by content",
         lies,
     ),
+    ("rare-format", "info", "{n} file(s) are neither JPEG nor PNG", _HANDLED,
+     lambda i: i.format not in ("JPEG", "PNG")),
     (
         "exif-turned",
         "info",
@@ -114,7 +117,7 @@ _RULES: tuple[tuple[str, str, str, str, Callable[[Inspection], bool]], ...] = (
         "nothing: batikkit turns them upright; tools that ignore EXIF see them lying",
         lambda i: i.orientation > 1,
     ),
-    ("exif-upright", "info", "{n} file(s) carry an EXIF orientation that says upright", "nothing",
+    ("exif-upright", "info", "{n} file(s) carry an EXIF orientation that says upright", "nothing: it is right",
      lambda i: i.orientation == 1),
     ("palette", "info", "{n} image(s) have a palette", _HANDLED, lambda i: i.mode in ("P", "PA")),
     ("cmyk", "info", "{n} image(s) are CMYK, made for print", _HANDLED, lambda i: i.mode == "CMYK"),

@@ -186,10 +186,12 @@ def _print_report(report: CheckReport) -> None:
     table.add_section()
     table.add_row("all", str(report.images), str(groups))
     console.print(table)
+    console.print("pixels: " + ", ".join(f"{mode} {count}" for mode, count in report.modes.items()), markup=False)
     colours = {"error": "red", "leak": "red", "warning": "yellow", "info": "dim"}
     for finding in report.findings:
         console.print(
-            Text.assemble((f"{finding.severity:>7}  ", colours[finding.severity]), printable(finding.message))
+            Text.assemble((f"{finding.severity:>7}  ", colours[finding.severity]), printable(finding.message)),
+            soft_wrap=True,
         )
         console.print(Text(f"         -> {printable(finding.advice)}", style="dim"), soft_wrap=True)
         for path in finding.paths[:_LISTED]:
