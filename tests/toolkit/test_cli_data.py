@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,44 @@ def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys
 def test_check_of_a_wrong_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("data", "check", tmp_path / "no") == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def claim_pixels(path: Path, side: int) -> None:
+    """A PNG of a few bytes that claims side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+def test_a_decompression_bomb_is_named_not_opened(stripes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    claim_pixels(stripes / "across" / "bomb.png", 60_000)
+    claim_pixels(stripes / "across" / "large.png", 10_000)
+    assert run("data", "check", stripes) == 0
+    shown = capsys.readouterr().out
+    assert "2 of 38 image files cannot be used" in shown
+    assert "across/bomb.png: image too large" in shown
+    assert "across/large.png: image too large" in shown
+
+
+def test_evil_outputs_and_splits_end_in_one_line(
+    stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "evil.csv").write_text("path,label,split\n../../etc/passwd,a,train\n")
+    before = sorted(tmp_path.rglob("*"))
+    for options in (
+        ("--html", tmp_path), ("--html", tmp_path / "file" / "page.html"), ("--sheets", tmp_path / "file" / "new"),
+        ("--json", stripes), ("--split", tmp_path / "evil.csv"), ("--group-by", "("),
+    ):  # fmt: skip
+        shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "copy.png")
+        assert run("data", "check", stripes, "--no-cache", *options) == 2
+        assert capsys.readouterr().err.strip().count("\n") == 0, options
+        (stripes / "across" / "copy.png").unlink()
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_split_writes_a_file_that_training_can_use(stripes: Path, tmp_path: Path) -> None:

@@ -52,6 +52,17 @@ def test_a_new_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         pass
 
 
+def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="is a folder"):
+        atomic.write_text(tmp_path, "x")
+    with pytest.raises(InputError, match=r"cannot write .*File exists"):
+        atomic.write_text(tmp_path / "file" / "page.html", "x")
+    with pytest.raises(InputError, match="cannot write"), atomic.new_folder(tmp_path / "file" / "deep" / "new"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_labels_keep_their_order(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     write_labels(path, ["parang", "Ceplok", "kawung é"])

@@ -25,10 +25,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         DiskFullError: no room; what was at `path` stays.
+        InputError: `path` is a folder, or its folder cannot be made or written.
     """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
     with told_when_full(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
+        with told_when_unwritable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -52,6 +56,21 @@ def told_when_full(path: Path) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise DiskFullError(f"no room to write {path} ({os.strerror(error.errno)}): free space on that disk") from error
+
+
+@contextlib.contextmanager
+def told_when_unwritable(path: Path) -> Iterator[None]:
+    """Names `path` when its folder cannot be made or nothing can be put into it.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise InputError(f"cannot write {path}: {error.strerror} ({error.filename}); name another place") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -79,12 +98,13 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: Put it in the place of a folder that is there already.
 
     Raises:
-        InputError: `path` exists and is not an empty folder; nothing of it is touched.
+        InputError: `path` exists and is not an empty folder (nothing of it is touched), or cannot be made.
     """
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not replace)):
         raise InputError(f"output {path} exists and is not empty: choose another folder or remove it first")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent))
+    with told_when_unwritable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent))
     try:
         yield temporary
         temporary.chmod(0o755)

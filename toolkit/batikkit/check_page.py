@@ -62,11 +62,15 @@ def write_page(path: Path, root: Path, report: CheckReport) -> None:
 
 
 def write_sheets(folder: Path, root: Path, groups: Sequence[CopyGroup]) -> int:
-    """Writes one contact sheet per group, `group_0001.png` and so on, into a new folder; returns their number.
+    """Writes one contact sheet per group, `group_0001.png` and so on, into a new folder.
+
+    Returns:
+        The number of sheets; a group of which no file can be read any more has none.
 
     Raises:
         InputError: `folder` is in use.
     """
+    written = 0
     with atomic.new_folder(folder) as new:
         for number, group in enumerate(groups, 1):
             pictures = [(path, _thumbnail(root, path)) for path in group.paths[:MAX_PER_GROUP]]
@@ -75,7 +79,8 @@ def write_sheets(folder: Path, root: Path, groups: Sequence[CopyGroup]) -> int:
                 labels = [Path(path).name for path, _ in shown]
                 sheet = contact_sheet([picture for _, picture in shown], columns=4, labels=labels)
                 sheet.save(new / f"group_{number:04d}.png")
-    return len(groups)
+                written += 1
+    return written
 
 
 def _class_table(report: CheckReport) -> str:

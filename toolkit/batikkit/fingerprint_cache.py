@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit import atomic
+from batikkit.errors import BatikkitError
 from batikkit.fingerprint import COLOUR_SIDE, ORIENTATIONS, TONE_SIDE, Fingerprint
 from batikkit.inspection import Inspection
 
@@ -94,7 +95,7 @@ def write_cache(file: Path, inspections: Sequence[Inspection], *, groups_key: st
     try:
         with atomic.replacing(file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **arrays)
-    except OSError:
+    except (OSError, BatikkitError):  # a cache is a convenience: a full disk is no reason to stop
         return
 
 
