@@ -50,6 +50,23 @@ def collect(places: Sequence[Path], *, runs_dir: Path) -> Collection:
     return Collection(reports, title, only_run, tuple(omitted))
 
 
+def unlike_files(reports: Sequence[BenchReport]) -> tuple[str, ...]:
+    """A sentence for every variant that is not the same file in all reports: their figures are not of one model."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for report in reports:
+        for result in report.results:
+            hosts = found.setdefault(result.variant, {}).setdefault(result.sha256, [])
+            if report.host.title not in hosts:
+                hosts.append(report.host.title)
+    return tuple(
+        f"{variant} is not one file: "
+        + ", ".join(f"{sha256[:8]} on {' and '.join(hosts)}" for sha256, hosts in files.items())
+        + "; their figures are of different models"
+        for variant, files in found.items()
+        if len(files) > 1
+    )
+
+
 def _benches(run: Path) -> tuple[list[Path], list[Path]]:
     """The newest report of each host, and the rest. File names are `<host>-<UTC time>.json`."""
     files = sorted((run / BENCH_FOLDER).glob("*.json"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from batikkit.web_page import markdown_table
+from batikkit_benchmarks.collection import unlike_files
 from batikkit_benchmarks.facts import host_facts
 from batikkit_benchmarks.page import report_name
 from batikkit_benchmarks.report import BenchReport
@@ -15,6 +16,8 @@ from batikkit_benchmarks.validity import RULES
 def to_markdown(reports: Sequence[BenchReport], *, title: str) -> str:
     """One section per bench; hosts are never averaged."""
     lines = [f"# {title}", ""]
+    for sentence in unlike_files(reports):
+        lines += [f"> {sentence}", ""]
     for report in reports:
         lines += [f"## {report_name(report)}", "", *markdown_table(COLUMNS, map(row, report.results)), ""]
         lines += [f"* {line}" for line in footnotes(report)] + [""]

@@ -7,6 +7,7 @@ from html import escape
 
 from batikkit.svg import marker
 from batikkit.web_page import html_table, web_page
+from batikkit_benchmarks.collection import unlike_files
 from batikkit_benchmarks.conditions import Snapshot, name_flags
 from batikkit_benchmarks.facts import host_facts
 from batikkit_benchmarks.page_parity import parity_section, variant_cell
@@ -24,7 +25,8 @@ def to_html(reports: Sequence[BenchReport], *, title: str) -> str:
         title: What was benched.
     """
     variants = list(dict.fromkeys(result.variant for report in reports for result in report.results))
-    body = [_heading(reports, title), *_overview(reports, variants)]
+    unlike = [f'<div class="warn">{escape(sentence)}</div>' for sentence in unlike_files(reports)]
+    body = [_heading(reports, title), *unlike, *_overview(reports, variants)]
     for number, report in enumerate(reports):
         body += _section(report, number, variants)
     body += [_hosts(reports), _method(reports)]

@@ -95,3 +95,18 @@ def test_the_export_folder_is_all_it_needs(installed: Path, shared_export: Path,
     subprocess.run(page, cwd=folder.parent, check=True, capture_output=True, timeout=60)
     assert (folder.parent / "board.html").stat().st_size > 10_000
     assert [entry.name for entry in home.iterdir()] == []
+
+
+def test_so_is_the_drop_in_folder(installed: Path, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "android_demo_assets", tmp_path / "android_demo_assets")
+    done = subprocess.run(
+        [installed / "batikkit", "bench", "android_demo_assets", "--dry-run"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "int8: " in done.stdout
+    assert "runs under ai-edge-litert" in done.stdout

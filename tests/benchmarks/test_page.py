@@ -12,7 +12,7 @@ from sample_report import make_report, make_result
 from batikkit.cli import main
 from batikkit.errors import InputError
 from batikkit.runs import write_run
-from batikkit_benchmarks.collection import collect
+from batikkit_benchmarks.collection import collect, unlike_files
 from batikkit_benchmarks.host import read_host
 from batikkit_benchmarks.markdown import to_markdown
 from batikkit_benchmarks.page import to_html
@@ -56,6 +56,19 @@ def test_hosts_stand_side_by_side_and_nothing_is_averaged(tmp_path: Path) -> Non
             assert f"<b>{result.latency_ms.p50:.2f}</b>" in page
     assert "brcm,bcm2711" in page
     assert "brcm,bcm2712" in page
+
+
+def test_a_name_that_means_two_files_is_told(tmp_path: Path) -> None:
+    pi4, pi5 = two_boards(tmp_path)
+    assert unlike_files([pi4, pi5]) == ()
+    other = tuple(dataclasses.replace(result, sha256="cd" * 32) for result in pi5.results)
+    unlike = [pi4, dataclasses.replace(pi5, results=other)]
+    expected = (
+        "int8 is not one file: abababab on Raspberry Pi 4 Model B Rev 1.4, cdcdcdcd on Raspberry Pi 5 Model B Rev 1.0"
+    )
+    assert expected in unlike_files(unlike)[1]
+    assert expected in to_html(unlike, title="t")
+    assert expected in to_markdown(unlike, title="t")
 
 
 def test_names_cannot_inject_markup() -> None:
