@@ -51,10 +51,10 @@ COLUMNS = (
 
 
 def row(result: Result) -> tuple[str, ...]:
-    """One result's cells, under `COLUMNS`."""
+    """One result's cells, under `COLUMNS`; a latency that is not valid is marked."""
     latency, parity = result.latency_ms, result.parity
     measured = (
-        result.variant,
+        result.variant + ("" if result.valid else " (!)"),
         f"{result.runtime} {result.runtime_version}",
         str(result.threads),
         megabytes(result.size_bytes),
@@ -78,8 +78,7 @@ def report_table(report: BenchReport) -> Table:
         text = column in ("variant", "runtime")
         table.add_column(column, justify="left" if text else "right", no_wrap=not text)
     for result in report.results:
-        cells = row(result)
-        table.add_row(cells[0] + ("" if result.valid else " (!)"), *cells[1:], style=None if result.valid else "yellow")
+        table.add_row(*row(result), style=None if result.valid else "yellow")
     return table
 
 

@@ -135,6 +135,7 @@ def test_markdown_tables_are_well_formed(tmp_path: Path) -> None:
     for table in tables:
         assert len({line.count("|") for line in table.splitlines()}) == 1
     assert "## Raspberry Pi 5 Model B Rev 1.0" in text
+    assert text.count("| int8 (!) |") == text.count("| int8 |") == 2, "the throttled board's rows are marked"
 
 
 def test_a_runs_newest_bench_of_each_host_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
