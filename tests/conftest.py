@@ -45,6 +45,13 @@ def weights_035() -> Path:
 
 
 @pytest.fixture(scope="session")
+def weights_or_none() -> str:
+    """The alpha 0.35 ImageNet weights where they are, else `none`: for tests that hold either way."""
+    path = SHARED / "weights/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+    return str(path) if path.exists() else "none"
+
+
+@pytest.fixture(scope="session")
 def weights_100() -> Path:
     return _shared("weights/mobilenet_v2_1.0_224_no_top_tfslim_raw.h5")
 

@@ -20,7 +20,7 @@ from web_pages import assert_whole
 pytestmark = pytest.mark.slow
 
 
-def command(folder: Path, weights: Path | str, out: Path, *more: str) -> list[str]:
+def command(folder: Path, weights: str, out: Path, *more: str) -> list[str]:
     return ["compare", str(folder), "--preset", "smoke", "--weights", str(weights), "--out", str(out), *more]
 
 
@@ -32,10 +32,10 @@ def run(arguments: list[str]) -> int:
 
 @pytest.fixture(scope="module")
 def compared(
-    stripes_for_training: Path, weights_035: Path, tmp_path_factory: pytest.TempPathFactory
+    stripes_for_training: Path, weights_or_none: str, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Comparison]:
     out = tmp_path_factory.mktemp("compare") / "out"
-    assert run(command(stripes_for_training, weights_035, out)) == 0
+    assert run(command(stripes_for_training, weights_or_none, out)) == 0
     return out, read_comparison(out / "comparison.json")
 
 
@@ -67,7 +67,7 @@ def test_parameters_are_those_of_each_network(compared: tuple[Path, Comparison])
 
 
 def test_the_frozen_system_is_phase_1_of_the_fine_tuned_one(
-    compared: tuple[Path, Comparison], weights_035: Path
+    compared: tuple[Path, Comparison], weights_or_none: str
 ) -> None:
     from batikkit.images import load_pixels
     from batikkit.model import build_model, load_model
@@ -80,7 +80,7 @@ def test_the_frozen_system_is_phase_1_of_the_fine_tuned_one(
     assert (frozen / "history.csv").read_text().splitlines() == history[:3]
     config = read_config(frozen / "config.toml")
     assert (config.phase1_epochs, config.phase2_epochs) == (2, 0)
-    net, start = load_model(frozen / "model.keras"), build_model(config, classes=3, weights=weights_035)
+    net, start = load_model(frozen / "model.keras"), build_model(config, classes=3, weights=weights_or_none)
     for layer in start.layers[:-1]:
         for mine, given in zip(net.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
             assert np.array_equal(mine, given), f"{layer.name} is not frozen"
@@ -91,12 +91,15 @@ def test_the_frozen_system_is_phase_1_of_the_fine_tuned_one(
 
 
 def test_the_same_command_trains_nothing_again(
-    compared: tuple[Path, Comparison], stripes_for_training: Path, weights_035: Path, capsys: pytest.CaptureFixture[str]
+    compared: tuple[Path, Comparison],
+    stripes_for_training: Path,
+    weights_or_none: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out, found = compared
     before = {path: path.stat().st_mtime_ns for path in out.rglob("model.keras")}
     assert len(before) == 3
-    assert run(command(stripes_for_training, weights_035, out)) == 0
+    assert run(command(stripes_for_training, weights_or_none, out)) == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("model.keras")} == before
     assert capsys.readouterr().err.count("kept, it is finished") == 2
     again = read_comparison(out / "comparison.json")
@@ -107,14 +110,14 @@ def test_the_same_command_trains_nothing_again(
 def test_another_comparison_is_refused_and_nothing_touched(
     compared: tuple[Path, Comparison],
     stripes_for_training: Path,
-    weights_035: Path,
+    weights_or_none: str,
     capsys: pytest.CaptureFixture[str],
     change: tuple[str, str],
     named: str,
 ) -> None:
     out, _ = compared
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
-    assert run(command(stripes_for_training, weights_035, out, *change)) == 2
+    assert run(command(stripes_for_training, weights_or_none, out, *change)) == 2
     said = capsys.readouterr().err
     assert named in said
     assert "choose another folder with --out" in said
@@ -124,7 +127,7 @@ def test_another_comparison_is_refused_and_nothing_touched(
 def test_a_stopped_comparison_goes_on(
     compared: tuple[Path, Comparison],
     stripes_for_training: Path,
-    weights_035: Path,
+    weights_or_none: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -142,7 +145,7 @@ def test_a_stopped_comparison_goes_on(
 
     monkeypatch.setattr(trainer.checkpoint, "write_checkpoint", stop_in_phase_2)
     out = tmp_path / "out"
-    assert run(command(stripes_for_training, weights_035, out)) == 130
+    assert run(command(stripes_for_training, weights_or_none, out)) == 130
     assert "give the same command to go on" in capsys.readouterr().err
     monkeypatch.undo()
     frozen = next(out.glob("split/*-frozen"))
@@ -150,7 +153,7 @@ def test_a_stopped_comparison_goes_on(
     assert runs.read_run(frozen)["status"] == "done"
     assert not (out / "comparison.json").exists()
     (out / "split" / "20200101T000000Z-scratch").mkdir()  # killed before it wrote anything
-    assert run(command(stripes_for_training, weights_035, out)) == 0
+    assert run(command(stripes_for_training, weights_or_none, out)) == 0
     assert (frozen / "model.keras").stat().st_mtime_ns == kept
     assert len(list((out / "split").iterdir())) == 3
     found, whole = read_comparison(out / "comparison.json"), compared[1]
@@ -161,10 +164,10 @@ def test_a_stopped_comparison_goes_on(
         )
 
 
-def test_folds_test_every_image_once(stripes_for_training: Path, weights_035: Path, tmp_path: Path) -> None:
+def test_folds_test_every_image_once(stripes_for_training: Path, weights_or_none: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     few = ("--folds", "2", "--set", "phase1_epochs=1", "--image-size", "64")
-    assert run(command(stripes_for_training, weights_035, out, *few)) == 0
+    assert run(command(stripes_for_training, weights_or_none, out, *few)) == 0
     found = read_comparison(out / "comparison.json")
     images = {path.relative_to(stripes_for_training).as_posix() for path in stripes_for_training.glob("*/*.png")}
     for system in found.systems:

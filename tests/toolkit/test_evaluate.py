@@ -15,9 +15,11 @@ from batikkit import runs
 from batikkit.assessment import find_subject
 from batikkit.cli import main
 from batikkit.comparison import read_comparison
+from batikkit.dataset import Sample
 from batikkit.evaluation import read_evaluation
+from batikkit.inspection import file_sha256
 from batikkit.predictions import read_predictions
-from batikkit.split import read_split
+from batikkit.split import SplitRow, read_split, write_split
 from web_pages import assert_whole
 
 pytestmark = pytest.mark.slow
@@ -79,12 +81,33 @@ def test_training_images_and_copies_of_them_do_not_count(
     train, validation, test = (paths_of(trained_run, split) for split in ("train", "validation", "test"))
     assert f"left out {len(train)} of its train images" in said
     assert f"left out {len(validation)} of its validation images" in said
-    assert "left out 1 of its training or validation images, saved again, turned or cropped" in said
+    assert "left out 1 copies of its training or validation images, saved again, turned or cropped" in said
     tested = read_predictions(tmp_path / "out" / "predictions.csv").paths
     renamed = {f"{Path(path).parent}/renamed_{Path(path).name}" for path in test}
     assert set(tested) == renamed | {"across/fresh.png"}
     assert f"{len(test)} images are of the run's own test split, 1 are new to it" in said
     assert "left out" in (tmp_path / "out" / "evaluation.md").read_text()
+
+
+def test_a_leak_in_the_runs_own_split_does_not_count(
+    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A split made elsewhere tests on a turned copy of a training image."""
+    run_folder, root = tmp_path / trained_run.name, tmp_path / "photos"
+    shutil.copytree(trained_run, run_folder)
+    shutil.copytree(data_of(trained_run), root)
+    seen = sorted(paths_of(trained_run, "train"))[0]
+    copy = Path(seen).parent / "turned.png"
+    with Image.open(root / seen) as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(root / copy)
+    leak = Sample(copy.as_posix(), copy.parent.name, file_sha256(root / copy), "leak")
+    write_split(run_folder / "split.csv", (*read_split(run_folder / "split.csv"), SplitRow(leak, "test")))
+    runs.add_facts(run_folder, {"data": {**runs.read_run(run_folder)["data"], "root": str(root)}})
+    assert run(run_folder) == 0
+    said = capsys.readouterr().err
+    assert "left out 1 of its own test images that are copies of what it was trained or chosen with" in said
+    report = read_comparison(run_folder / "evaluation" / "keras" / "evaluation.json")
+    assert report.n == len(paths_of(trained_run, "test"))
 
 
 def test_when_only_training_images_are_given_there_is_no_figure(

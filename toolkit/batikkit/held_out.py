@@ -15,7 +15,7 @@ from batikkit.fingerprint_cache import cache_file, read_cache
 from batikkit.grouping import examine, group_samples
 from batikkit.inspection import Inspection, inspect_all
 from batikkit.photographs import find_photographs
-from batikkit.split import SplitRow, read_split
+from batikkit.split import SPLITS, SplitRow, read_split
 
 SEEN = ("train", "validation")
 
@@ -127,13 +127,15 @@ def _unseen(
     """Leaves out what does not belong into a figure of `part`; returns the rest and what to tell of it."""
     if not knowledge.rows:
         return samples, ["it is not known what this model was trained on: images of its training would flatter it"]
-    split_of = {row.sample.sha256: row.split for row in knowledge.rows}
+    # Of equal files in several splits the one that was learned from decides.
+    ordered = sorted(knowledge.rows, key=lambda row: SPLITS.index(row.split), reverse=True)
+    split_of = {row.sample.sha256: row.split for row in ordered}
     if part != "test":
         told = f"these are {part} images: their figure says what was learned, not how well the model will do"
         return tuple(sample for sample in samples if split_of.get(sample.sha256) == part), [told]
     reasons = _reasons(inspections, split_of, knowledge)
     kept = tuple(sample for sample in samples if sample.path not in reasons)
-    told_all = [f"left out {count} of its {reason}" for reason, count in sorted(Counter(reasons.values()).items())]
+    told_all = [f"left out {count} {reason}" for reason, count in sorted(Counter(reasons.values()).items())]
     new = sum(sample.sha256 not in split_of for sample in kept)
     if kept and new:
         told_all.append(f"{len(kept) - new} images are of the run's own test split, {new} are new to it")
@@ -151,9 +153,14 @@ def _reasons(inspections: Sequence[Inspection], split_of: Mapping[str, str], kno
     reasons = {}
     for item, first in zip(inspections, groups[len(seen) :], strict=True):
         if split_of.get(item.sha256) in SEEN:
-            reasons[item.path] = f"{split_of[item.sha256]} images"
+            reasons[item.path] = f"of its {split_of[item.sha256]} images"
         elif first < len(seen):  # the smallest index stands for its group, and what was seen comes first
-            reasons[item.path] = "training or validation images, saved again, turned or cropped"
+            own = split_of.get(item.sha256) == "test"
+            reasons[item.path] = (
+                "of its own test images that are copies of what it was trained or chosen with: its split leaks"
+                if own
+                else "copies of its training or validation images, saved again, turned or cropped"
+            )
     return reasons
 
 
