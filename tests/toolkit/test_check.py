@@ -111,6 +111,15 @@ def test_exact_copies_and_imbalance_are_told_apart(stripes: Path) -> None:
     assert "4.0 to 1" in found["imbalance"].message
 
 
+def test_an_expression_groups_and_is_named(stripes: Path) -> None:
+    found = by_kind(check_folder(stripes, group_by=r"_0(\d)"))
+    assert "near-duplicates" not in found
+    report = check_folder(stripes, group_by="_(0)")
+    assert "--group-by" in by_kind(report)["near-duplicates"].message
+    assert [facts.groups for facts in report.classes] == [3, 3, 3]
+    assert report.would_leak
+
+
 def test_a_split_is_judged_by_its_own_leaks_only(stripes: Path, tmp_path: Path) -> None:
     shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "copy.png")
     write_split(tmp_path / "good.csv", load_dataset(stripes).rows)

@@ -130,7 +130,7 @@ def check_folder(
     samples = group_samples(samples, examined.copies, group_by=group_by) if samples else ()
     rows, split, missing = _split_of(samples, folders, split_file)
     labels = sorted({_label(path, depth) for path in paths})
-    return _report(root, labels, examined.inspections, samples, rows, split, [
+    return _report(root, labels, examined.inspections, samples, rows, split, group_by, [
         *file_findings(examined.inspections, examined.skipped), *missing, *_folder_findings(root, paths),
     ])  # fmt: skip
 
@@ -164,6 +164,7 @@ def _report(
     samples: Sequence[Sample],
     rows: Sequence[SplitRow],
     split: str,
+    group_by: str | None,
     findings: list[Finding],
 ) -> CheckReport:
     groups = _copy_groups(samples, rows)
@@ -171,7 +172,7 @@ def _report(
     images = Counter(dict.fromkeys(labels, 0))
     images.update(sample.label for sample in samples)
     findings += class_findings(images, groups_per_class(samples))
-    findings += _group_findings(groups)
+    findings += _group_findings(groups, group_by)
     if leaks:
         advice = "its test figure is not to be trusted: move the copies to one side, or split again"
         listed = tuple(f"{leak.path} = {leak.copies[0]}" for leak in leaks)
@@ -210,8 +211,11 @@ def _copy_groups(samples: Sequence[Sample], rows: Sequence[SplitRow]) -> tuple[C
     )
 
 
-def _group_findings(groups: Sequence[CopyGroup]) -> list[Finding]:
+def _group_findings(groups: Sequence[CopyGroup], group_by: str | None) -> list[Finding]:
     found = []
+    versions = "one photograph turned, mirrored, cropped or resaved"
+    if group_by is not None:
+        versions += ", or together by --group-by"
     mixed = [group for group in groups if len(group.labels) > 1]
     if mixed:
         found.append(
@@ -222,7 +226,7 @@ def _group_findings(groups: Sequence[CopyGroup]) -> list[Finding]:
         )  # fmt: skip
     for kind, some, what in (
         ("exact-duplicates", [g for g in groups if g.exact], "the same file several times"),
-        ("near-duplicates", [g for g in groups if not g.exact], "one photograph turned, mirrored, cropped or resaved"),
+        ("near-duplicates", [g for g in groups if not g.exact], versions),
     ):
         if some:
             count = sum(len(group.paths) for group in some)
