@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import random
@@ -183,9 +184,9 @@ def fork(argv: list[str], prepare: Callable[[], None], log: Path) -> dict[str, A
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    return {"exit": code, "says": log.read_text()[-1500:], "seconds": round(time.monotonic() - started, 2)}
+    _, status, usage = os.wait4(child, 0)
+    times = {"seconds": time.monotonic() - started, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+    return {"exit": os.waitstatus_to_exitcode(status), "says": log.read_text()[-1500:], **times}
 
 
 def state(run: Path) -> dict[str, Any]:
@@ -196,8 +197,17 @@ def state(run: Path) -> dict[str, Any]:
     return {"epochs": epochs, "checkpoint": digest, "cache": (run / "cache.tmp").exists()}
 
 
+def import_all() -> None:
+    """What training imports when it first needs it; the forks then find it loaded."""
+    for name in ("ai_edge_litert.interpreter", "matplotlib.pyplot", "batikkit.evaluation", "batikkit.prepared"):
+        importlib.import_module(name)
+    assert tf.lite.TFLiteConverter
+    assert tf.compat.v1
+
+
 def tell(images: str, weights: str, folder: Path) -> dict[str, Any]:
     """Trains once undisturbed and once with every step of the plan."""
+    import_all()
     settings = [part for text in SETTINGS for part in ("--set", text)]
     command = ["train", images, "--preset", "smoke", "--weights", weights, *settings]
     whole = fork([*command, "--runs-dir", str(folder / "whole")], lambda: None, folder / "log")
@@ -208,6 +218,7 @@ def tell(images: str, weights: str, folder: Path) -> dict[str, Any]:
         ended = fork(argv, prepare, folder / "log")
         found = sorted((folder / "stopped").glob("*/run.json"))
         told.append({"step": name, **ended, **(state(found[0].parent) if found else {})})
+        print(name, ended["exit"], told[-1].get("epochs"), f"{ended['cpu_seconds']:.1f} s", flush=True)
         if found:
             argv = ["train", "--resume", str(found[0].parent)]
     told.append({"step": "resume a finished run", **fork(argv, lambda: None, folder / "log"), **state(found[0].parent)})

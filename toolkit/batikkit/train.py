@@ -186,7 +186,8 @@ def _train(job: _Job, net: Any, means: Means, *, saved: checkpoint.Checkpoint | 
     with _told(job, workers), run_lock.held(job.run) as cache:
         if saved:
             _restore(job, net, saved, workers)
-        workers.agree(to_toml(job.config), job.labels, job.rows, *(w.tobytes() for w in net.get_weights()))
+        stand = saved.progress if saved else None
+        workers.agree(to_toml(job.config), job.labels, job.rows, stand, *(w.tobytes() for w in net.get_weights()))
         started = time.perf_counter()
         splits = _decode(job, cache, means)
         decoded = time.perf_counter() - started

@@ -136,10 +136,10 @@ class Trainer:
         config, progress = self.config, self.progress
         self._unfreeze(phase)
         cut = phase.cut if self.inputs.cached(phase.cut) else None
-        with self.workers.scope():
+        with self.workers.waiting(), self.workers.scope():
             engine = Engine(self.net, start=cut or self.net.layers[0].name, config=config)
-        if self._resumed and self._resumed.optimizer:
-            engine.restore(self._resumed.optimizer)
+            if self._resumed and self._resumed.optimizer:
+                engine.restore(self._resumed.optimizer)
         self._resumed = None  # its optimiser belongs to the phase it stopped in
         started = time.perf_counter()
         with self.bar(f"phase {number + 1}: {phase.name}") as advance:
@@ -188,7 +188,8 @@ class Trainer:
                 loss, right = engine.train(inputs, targets, weights=weights, learning_rate=rate, key=key)
             losses, hits = losses + loss * len(batches[step]), hits + right
         advance((progress.epoch + 1) * len(batches), phase.epochs * len(batches), _figures(progress.history))
-        self._finish_epoch(number, phase, engine, cut, rate, losses / len(order), hits / len(order), started)
+        with self.workers.waiting():
+            self._finish_epoch(number, phase, engine, cut, rate, losses / len(order), hits / len(order), started)
 
     def _finish_epoch(
         self,
@@ -290,7 +291,8 @@ class Trainer:
 
     def _save(self, *, engine: Engine | None) -> None:
         # Every worker takes part in reading the weights; the chief alone writes.
-        weights, state = self.net.get_weights(), engine.state() if engine else []
+        with self.workers.waiting():
+            weights, state = self.net.get_weights(), engine.state() if engine else []
         if self.workers.chief:
             saved = Checkpoint(self.progress, weights, self.best_weights, state)
             checkpoint.write_checkpoint(self.run / checkpoint.CHECKPOINT_FILE, saved)

@@ -1,0 +1,167 @@
+"""Several processes train one model: real workers on loopback, one of them killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batikkit import checkpoint, runs
+from batikkit.cluster import Cluster, WorkerLostError, meet, read_cluster
+from batikkit.errors import InputError
+from batikkit.inputs import Share
+
+SCRIPT = Path(__file__).resolve().parents[1] / "train_worker.py"
+SETTINGS = ("phase1_epochs=3", "phase2_epochs=2", "frozen_layers=140", "dropout=0", "class_weights=true")
+LIMIT_S = 240.0
+"""Far above what a step takes, since several suites may share the machine."""
+
+
+def _ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def _start(arguments: list[str], rank: int, ports: list[int], out: Path, *, lanes: int = 0) -> subprocess.Popen[str]:
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+    task = {"cluster": cluster, "task": {"type": "worker", "index": rank}}
+    environment = {**os.environ, "TF_CONFIG": json.dumps(task) if ports else "", "TMPDIR": str(out.parent)}
+    command = [sys.executable, str(SCRIPT), str(out), str(lanes), *arguments]
+    return subprocess.Popen(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=out.parent
+    )
+
+
+def _weights(path: Path) -> list[np.ndarray]:
+    with np.load(path) as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
+def _history(run: Path) -> np.ndarray:
+    return np.array([line.split(",")[:7] for line in (run / "history.csv").read_text().splitlines()[1:]], float)
+
+
+@pytest.mark.slow
+def test_a_dead_worker_is_told_and_the_others_go_on_to_one_model(
+    stripes_for_training: Path, weights_035: Path, tmp_path: Path
+) -> None:
+    settings = [part for text in SETTINGS for part in ("--set", text)]
+    train = ["train", str(stripes_for_training), "--preset", "smoke", "--weights", str(weights_035), *settings]
+    options = ["--worker-timeout", str(LIMIT_S)]
+    runs_dir, ports = tmp_path / "runs", _ports(2)
+    first = [*train, "--strategy", "multi-worker", *options, "--runs-dir", str(runs_dir)]
+    workers = [_start(first, rank, ports, tmp_path / f"w{rank}.npz") for rank in (0, 1)]
+    try:
+        deadline = time.monotonic() + LIMIT_S
+        while not list(runs_dir.glob("*/history.csv")):
+            assert workers[0].poll() is None, workers[0].communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        workers[1].kill()
+        killed = time.monotonic()
+        said, _ = workers[0].communicate(timeout=60)
+        assert workers[0].returncode == 1, said
+        assert f"nobody listens at 127.0.0.1:{ports[1]}" in said
+        assert "Traceback" not in said
+        assert time.monotonic() - killed < 60
+    finally:
+        for worker in workers:
+            worker.kill()
+    run = runs.newest_run(runs_dir)
+    assert len(checkpoint.read_checkpoint(run / "checkpoint.npz").progress.history) >= 1
+
+    ports = _ports(2)
+    again = ["train", "--resume", str(run), *options]
+    workers = [_start(again, rank, ports, tmp_path / f"w{rank}.npz") for rank in (0, 1)]
+    alone = _start([*train, "--runs-dir", str(tmp_path / "alone")], 0, [], tmp_path / "alone.npz", lanes=2)
+    try:
+        said = [worker.communicate(timeout=LIMIT_S)[0] for worker in (*workers, alone)]
+    finally:
+        for worker in (*workers, alone):
+            worker.kill()
+    assert [worker.returncode for worker in (*workers, alone)] == [0, 0, 0], said
+    assert "the chief has written the run folder" in said[1]
+    assert list(runs_dir.iterdir()) == [run], "only the chief writes"
+    assert runs.read_run(run)["status"] == "done"
+    assert not (run / "cache.tmp").exists()
+
+    chief, other, single = (_weights(tmp_path / f"{name}.npz") for name in ("w0", "w1", "alone"))
+    for ours, theirs in zip(chief, other, strict=True):
+        assert np.array_equal(ours, theirs)
+    # The sum of gradients is taken in another order than on one machine, and Adam amplifies the last digits.
+    assert _history(run) == pytest.approx(_history(runs.newest_run(tmp_path / "alone")), rel=2e-3)
+    for ours, theirs in zip(chief, single, strict=True):
+        assert ours == pytest.approx(theirs, abs=2e-3)
+
+
+@pytest.mark.slow
+def test_two_processors_of_one_machine(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT.with_name("two_processors.py"))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    steps, logits, steps_of_two, logits_of_two = _weights(tmp_path / "answers.npz")
+    assert logits.shape == (5, 3)
+    assert steps_of_two == pytest.approx(steps, rel=1e-3, abs=1e-3)
+    assert logits_of_two == pytest.approx(logits, rel=5e-3, abs=5e-3)
+
+
+def test_every_image_has_one_owner_and_every_batch_is_shared_evenly() -> None:
+    shares = [Share(rank, 3) for rank in range(3)]
+    orders = [share.order(100, np.random.default_rng(5)) for share in shares]
+    assert all(np.array_equal(orders[0], order) for order in orders)
+    assert sorted(orders[0]) == list(range(100))
+    for start in range(0, 100, 32):
+        batch = orders[0][start : start + 32]
+        parts = [share.mine(batch) for share in shares]
+        assert sorted(np.concatenate(parts)) == sorted(batch)
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    one = Share().order(100, np.random.default_rng(5))
+    assert np.array_equal(one, np.random.default_rng(5).permutation(100))
+
+
+def test_tf_config_is_read_or_refused() -> None:
+    jobs = {"chief": ["a:1"], "worker": ["b:2", "c:3"]}
+    cluster = read_cluster({"TF_CONFIG": json.dumps({"cluster": jobs, "task": {"type": "worker", "index": 1}})})
+    assert cluster == Cluster(("a:1", "b:2", "c:3"), 2)
+    assert read_cluster({}) is None
+    alone = {"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}
+    assert read_cluster({"TF_CONFIG": json.dumps(alone)}) is None
+    for wrong in (
+        "{",
+        "[]",
+        json.dumps({"cluster": jobs, "task": {"type": "worker", "index": 2}}),
+        json.dumps({"cluster": {"worker": ["a", "b:2"]}, "task": {"type": "worker", "index": 0}}),
+    ):
+        with pytest.raises(InputError, match="TF_CONFIG is"):
+            read_cluster({"TF_CONFIG": wrong})
+
+
+def test_a_worker_that_never_comes_is_named() -> None:
+    ours, theirs = _ports(2)
+    started = time.monotonic()
+    with pytest.raises(WorkerLostError, match=f"no worker at 127.0.0.1:{theirs} within 0.5 s"):
+        meet(Cluster((f"127.0.0.1:{ours}", f"127.0.0.1:{theirs}"), 0), timeout_s=0.5)
+    assert time.monotonic() - started < 10
+    with socket.create_server(("127.0.0.1", theirs)):
+        meet(Cluster((f"127.0.0.1:{ours}", f"127.0.0.1:{theirs}"), 0), timeout_s=5)
+
+
+def test_wrong_strategies_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from batikkit.distributed import join
+
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(InputError, match="choose auto, mirrored, multi-worker"):
+        join("fast")
+    with pytest.raises(InputError, match="at least two workers"):
+        join("multi-worker")
+    assert join("auto").share == Share()

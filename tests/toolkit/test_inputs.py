@@ -1,0 +1,181 @@
+"""The feature cache: its bound, its agreement with Keras, and what training sees when it is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from batikkit import inputs, model
+from batikkit.config import load_config
+from batikkit.features import feature_bytes
+from batikkit.inputs import Inputs, Share, Split
+from batikkit.keras_backend import keras, tf
+from batikkit.trainer import DivergedError, Trainer
+
+CONFIG = load_config("smoke", overrides=["views=2", "rotation=0", "zoom=0", "phase1_epochs=1", "phase2_epochs=1"])
+CUT = "block_12_add"
+
+
+@pytest.fixture(scope="module")
+def net(weights_035: Path) -> keras.Model:
+    return model.build_model(CONFIG, classes=3, weights=weights_035)
+
+
+def _splits() -> tuple[Split, Split]:
+    rng = np.random.default_rng(3)
+
+    def split(count: int) -> Split:
+        # Smooth pictures, as photographs are.
+        small = rng.uniform(0, 255, (count, 6, 6, 3))
+        pixels = np.asarray(tf.image.resize(small, (96, 96), method="bicubic"))
+        return Split(np.clip(pixels, 0, 255).astype(np.uint8), np.arange(count) % 3)
+
+    return split(9), split(4)
+
+
+def _inputs(folder: Path, cache_bytes: int) -> Inputs:
+    train, validation = _splits()
+    return Inputs(CONFIG, train, validation, cache=folder, cache_bytes=cache_bytes, share=Share())
+
+
+def _keras(net: keras.Model, layer: str, images: NDArray[np.generic]) -> NDArray[np.float32]:
+    body = keras.Model(net.input, net.get_layer(layer).output)
+    return np.asarray(body(images.astype(np.float32), training=False))
+
+
+def test_cached_features_are_those_that_keras_computes(tmp_path: Path, net: keras.Model) -> None:
+    fed = _inputs(tmp_path, 1 << 30)
+    fed.extract(net, (model.POOL, CUT), lambda *_: None)
+    indices = np.array([7, 0, 4])
+    for layer in (model.POOL, CUT):
+        plain = _keras(net, layer, fed.batch(indices, cut=None, epoch=0))
+        assert np.abs(fed.batch(indices, cut=layer, epoch=0) - plain).max() < 1e-3 * max(1.0, np.abs(plain).max())
+        checked = _keras(net, layer, fed.validation.pixels)
+        assert np.abs(fed.validation_inputs(layer) - checked).max() < 1e-3 * max(1.0, np.abs(checked).max())
+    pooled = _keras(net, model.POOL, fed.train.pixels[indices])
+    assert np.abs(fed.batch(indices, cut=model.POOL, epoch=1) - pooled).max() < 1e-3
+
+
+def test_the_bound_holds_for_all_features_together(
+    tmp_path: Path, net: keras.Model, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = 2 * 9 + 4
+    small, large = (
+        feature_bytes({name: tuple(net.get_layer(name).output.shape[1:])}, images=images) for name in (model.POOL, CUT)
+    )
+    fed = _inputs(tmp_path, large)  # each fits alone, the two do not
+    fed.extract(net, (CUT, model.POOL), lambda *_: None)
+    assert fed.cached(model.POOL)
+    assert not fed.cached(CUT)
+    assert "computing them on the fly" in capsys.readouterr().err
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) < small + 1000
+    nothing = _inputs(tmp_path, 0)
+    nothing.extract(net, (model.POOL,), lambda *_: None)
+    assert not nothing.cached(model.POOL)
+
+
+def test_a_full_disk_means_no_cache(
+    tmp_path: Path, net: keras.Model, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batikkit.errors import DiskFullError
+
+    def full(*_args: object, **_options: object) -> None:
+        raise DiskFullError("no room to write features")
+
+    monkeypatch.setattr(inputs, "write_features", full)
+    fed = _inputs(tmp_path, 1 << 30)
+    fed.extract(net, (model.POOL,), lambda *_: None)
+    assert not fed.cached(model.POOL)
+    assert "going on without the cache" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_training_with_and_without_the_cache_goes_the_same_way(tmp_path: Path, weights_035: Path) -> None:
+    histories = {}
+    for engine in ("cached", "keras"):
+        run = tmp_path / engine
+        run.mkdir()
+        train, validation = _splits()
+        net = model.build_model(CONFIG, classes=3, weights=weights_035)
+        trainer = Trainer(net, CONFIG, train, validation, run=run, bar=_Silent, engine=engine, tensorboard=True)
+        trainer.fit()
+        histories[engine] = trainer.progress.history
+        assert trainer.inputs.cached(model.POOL) == (engine == "cached")
+    for one, other in zip(histories["cached"], histories["keras"], strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=5e-3)
+        assert one["val_loss"] == pytest.approx(other["val_loss"], abs=5e-3)
+    _check_events(tmp_path / "cached" / "tensorboard", histories["cached"])
+
+
+def _check_events(folder: Path, history: list[dict[str, float]]) -> None:
+    from tensorflow.python.summary.summary_iterator import summary_iterator
+
+    for name, columns in {
+        "train": {"epoch_loss": "loss", "epoch_accuracy": "accuracy", "epoch_learning_rate": "learning_rate"},
+        "validation": {"epoch_loss": "val_loss", "epoch_accuracy": "val_accuracy"},
+    }.items():
+        (file,) = (folder / name).iterdir()
+        points = {
+            (value.tag, event.step): float(tf.make_ndarray(value.tensor))
+            for event in summary_iterator(str(file))
+            for value in event.summary.value
+        }
+        wanted = {(tag, row["epoch"]): row[column] for tag, column in columns.items() for row in history}
+        assert points.keys() == wanted.keys()
+        for key, value in wanted.items():
+            assert points[key] == pytest.approx(value, rel=1e-5)
+
+
+class _Silent:
+    def __init__(self, _description: str) -> None:
+        pass
+
+    def __enter__(self) -> object:
+        return lambda *_: None
+
+    def __exit__(self, *_error: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_auto_takes_keras_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    from batikkit.trainer import _wants_cache
+
+    for devices, wants in (([], True), (["GPU:0"], False)):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind, found=devices: found)
+        assert _wants_cache("auto") == wants
+    assert _wants_cache("cached")
+    assert not _wants_cache("keras")
+
+
+def test_weights_that_break_after_the_last_step_are_not_kept(tmp_path: Path, net: keras.Model) -> None:
+    """The training loss was still a number: validation is the first to see it."""
+    train, validation = _splits()
+    config = load_config("smoke", overrides=["phase1_epochs=1", "phase2_epochs=0", "phase1_learning_rate=1"])
+    alone = model.build_model(config, classes=3)
+    alone.set_weights(net.get_weights())
+    trainer = Trainer(alone, config, train, validation, run=tmp_path, bar=_Silent, engine="cached")
+    kernel = alone.get_layer(model.HEAD).kernel
+    swap = []
+
+    def break_before_validation() -> None:
+        if not swap:
+            kernel.assign(kernel * np.nan)
+        swap.append(1)
+
+    from batikkit import trainer as module
+
+    class Broken(module.Engine):
+        def swap_averages(self) -> None:
+            break_before_validation()
+
+    original, module.Engine = module.Engine, Broken
+    try:
+        with pytest.raises(DivergedError, match="lower phase1_learning_rate"):
+            trainer.fit()
+    finally:
+        module.Engine = original
+    assert not (tmp_path / "checkpoint.npz").exists()

@@ -1,0 +1,40 @@
+"""The same steps on one processor and mirrored over two; writes losses and logits of both to `answers.npz`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit import model
+from batikkit.config import load_config
+from batikkit.distributed import Workers
+from batikkit.engine import Engine
+from batikkit.keras_backend import tf
+
+CONFIG = load_config("smoke", overrides=["dropout=0", "weight_average=0.5"])
+
+
+def steps(strategy: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(loss, right answers) of three steps of five images and one of a single image; then the averages' logits."""
+    workers = Workers(strategy)
+    net = workers.replicate(model.build_model(CONFIG, classes=3), CONFIG)
+    model.unfreeze_above(net, frozen_layers=140, batch_norm_frozen=True)
+    images = np.random.default_rng(0).uniform(0, 255, (5, 96, 96, 3)).astype(np.float32)
+    targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
+    with workers.scope():
+        engine = Engine(net, start="image", config=CONFIG)
+    told = []
+    for step, count in enumerate((5, 5, 5, 1)):
+        weights = np.full(count, 1 / count, np.float32)
+        told.append(engine.train(images[:count], targets[:count], weights=weights, learning_rate=1e-4, key=(0, step)))
+    engine.swap_averages()
+    return np.array(told), engine.logits(images)
+
+
+if __name__ == "__main__":
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    one, two = steps(None), steps(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+    np.savez("answers.npz", *one, *two)
