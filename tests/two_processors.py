@@ -13,14 +13,15 @@ from batikkit.distributed import Workers
 from batikkit.engine import Engine
 from batikkit.keras_backend import tf
 
-CONFIG = load_config("smoke", overrides=["dropout=0", "weight_average=0.5"])
+SETTINGS = ["network=plain-cnn", "phase1_epochs=0", "frozen_layers=-1", "dropout=0", "weight_average=0.5"]
+CONFIG = load_config("smoke", overrides=SETTINGS)
 
 
 def steps(strategy: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     """(loss, right answers) of three steps of five images and one of a single image; then the averages' logits."""
     workers = Workers(strategy)
     net = workers.replicate(model.build_model(CONFIG, classes=3), CONFIG)
-    model.unfreeze_above(net, frozen_layers=140, batch_norm_frozen=True)
+    model.unfreeze_above(net, frozen_layers=-1, batch_norm_frozen=True)
     images = np.random.default_rng(0).uniform(0, 255, (5, 96, 96, 3)).astype(np.float32)
     targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
     with workers.scope():
