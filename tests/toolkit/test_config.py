@@ -24,6 +24,10 @@ def test_paper_preset_is_the_papers_table() -> None:
     assert (config.rotation, config.zoom, config.contrast, config.flips) == (0.05, 0.05, 0.0, "none")
     assert (config.early_stopping_patience, config.schedule, config.monitor) == (5, "plateau", "loss")
     assert (config.label_smoothing, config.mixup, config.class_weights) == (0.0, 0.0, False)
+    assert (config.network, config.weight_decay, config.weight_average) == ("mobilenet-v2", 0.0, 0.0)
+    assert (config.shift, config.crop_min, config.quarter_turns) == (0.0, 1.0, False)
+    assert (config.brightness, config.saturation) == (0.0, 0.0)
+    assert (config.plateau_factor, config.plateau_patience, config.batch_norm_frozen) == (0.2, 3, True)
 
 
 def test_round_trip_through_toml(tmp_path: Path) -> None:

@@ -177,3 +177,11 @@ def test_the_plain_network_is_what_its_page_says() -> None:
         model.build_model(config, classes=10, weights="imagenet")
     with pytest.raises(InputError, match="nothing to freeze"):
         model.build_model(TrainConfig(network="plain-cnn"), classes=10)
+
+
+def test_size_and_width_are_free() -> None:
+    for size, alpha, channels in ((64, 0.5, 1280), (160, 1.4, 1792)):
+        net = model.build_model(load_config("paper", image_size=size, alpha=alpha), classes=4)
+        assert net.input.shape[1:] == (size, size, 3)
+        assert net.get_layer(model.POOL).input.shape[1:] == (size // 32, size // 32, channels)
+        assert model.cut_layer(net, frozen_layers=100) is not None
