@@ -26,7 +26,7 @@ def told(
     """The folder with runs `whole`, `again` and `stopped`, and the report of every step."""
     folder = tmp_path_factory.mktemp("never-lost")
     command = [sys.executable, str(SCRIPT), str(stripes_for_training), str(weights_035), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder, json.loads((folder / "report.json").read_text())
 
