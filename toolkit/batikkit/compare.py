@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+import numpy as np
+
 from batikkit import runs
 from batikkit.comparison import Comparison, Part
 from batikkit.comparison_plan import enter, make_plan
@@ -127,7 +129,7 @@ def _judge(
     facts = runs.read_run(_run(folders[0], "fine-tuned"))
     host, tools = facts["host"], facts["tools"]
     how = f"{folds} grouped folds, every image tested once" if folds else "one split"
-    notes = [*data.notes]
+    notes = [*data.notes, *_unimproved(candidates[1], candidates[2])]
     if weights == "none":
         notes.insert(0, "no pretrained weights were given: the frozen system is a head on random features")
     return judge(
@@ -149,6 +151,19 @@ def _judge(
         notes=notes,
         seed=config.seed,
     )
+
+
+def _unimproved(frozen: Candidate, tuned: Candidate) -> list[str]:
+    """Says where both systems are one model, since no epoch of fine-tuning was better on the validation images."""
+    same = sum(
+        np.array_equal(before.predicted, after.predicted)
+        and np.allclose(before.probabilities, after.probabilities, atol=1e-4)
+        for before, after in zip(frozen.predictions, tuned.predictions, strict=True)
+    )
+    if not same:
+        return []
+    where = f" in {same} of {len(tuned.predictions)} folds" if len(tuned.predictions) > 1 else ""
+    return [f"fine-tuning never improved the validation figure{where}: there the fine-tuned model is the frozen one"]
 
 
 def _run(folder: Path, name: str) -> Path:
