@@ -21,6 +21,10 @@ from batikkit.runtime import LoadedModel
 CLOSE = 1.5
 """Mistakes whose distance is within this factor of the best one's are named as well."""
 
+NEAR = 0.2
+"""Hellinger distance up to which an explanation without a rival holds though a score is beyond the tolerance: another
+library's bilinear filter rounds single pixels differently, and a small network notices."""
+
 NOISE = 0.03
 """Hellinger distance that rounding alone causes, per unit of tolerance."""
 
@@ -66,6 +70,11 @@ class Verdict:
     rivals: tuple[Explanation, ...]
     ranking: tuple[Explanation, ...]
 
+    @property
+    def explained(self) -> bool:
+        """Whether the best explanation accounts for what was seen."""
+        return self.best.within or (self.best.distance <= NEAR and not self.rivals)
+
 
 def explain(
     folder: Path,
@@ -100,10 +109,12 @@ def explain(
             best_of[name] = explanation
     # The sort is stable and `none` comes first: a mistake that is invisible in these images is not preferred to none.
     ranking = tuple(sorted(best_of.values(), key=lambda e: e.distance))
-    best = ranking[0]
     noise = NOISE * max(manifest.variant(name).tolerance for name in models)
-    limit = max(CLOSE * best.distance, best.distance + noise)
-    return Verdict(best, tuple(e for e in ranking[1:] if e.distance <= limit), ranking)
+    limit = max(CLOSE * ranking[0].distance, ranking[0].distance + noise)
+    near = [e for e in ranking if e.distance <= limit]
+    # An app is not accused where these images cannot tell the mistake from none.
+    best = next((e for e in near if e.fault is None), near[0])
+    return Verdict(best, tuple(e for e in near if e is not best), ranking)
 
 
 @dataclass(frozen=True)

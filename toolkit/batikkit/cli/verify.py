@@ -60,7 +60,7 @@ def _explain(folder: Path, scores: Path, runtime: str | None, json_file: Path | 
     if json_file:
         ranking = [_plain(explanation) for explanation in verdict.ranking]
         atomic.write_json(json_file, {"schema_version": 1, "ranking": ranking})
-    if verdict.best.fault is not None or not verdict.best.within:
+    if verdict.best.fault is not None or not verdict.explained:
         raise typer.Exit(1)
 
 
@@ -76,8 +76,8 @@ def _plain(explanation: Explanation) -> dict[str, object]:
 
 def _print_verdict(verdict: Verdict) -> None:
     best = verdict.best
-    if not best.within:
-        typer.echo("no single known mistake explains these scores within the tolerance; the nearest:")
+    if not verdict.explained:
+        typer.echo("no single known mistake explains these scores; the nearest:")
     if best.fault is None:
         typer.echo(f"none: the app feeds the model correctly (resize: {best.resize})")
     else:
@@ -87,5 +87,5 @@ def _print_verdict(verdict: Verdict) -> None:
     if verdict.rivals:
         names = ", ".join(rival.name for rival in verdict.rivals)
         typer.echo(f"not told apart from it by these images: {names}; add the scores of other golden images")
-    for other in verdict.ranking[1:4]:
+    for other in [e for e in verdict.ranking if e is not best][:3]:
         typer.echo(f"  next best: {other.name}, distance {other.distance:.4f}")
