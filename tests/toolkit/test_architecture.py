@@ -23,7 +23,7 @@ HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "i
 HEAVY_MODULES = {
     "batikkit.augment", "batikkit.compare", "batikkit.distributed", "batikkit.engine", "batikkit.features",
     "batikkit.frozen_graph", "batikkit.inputs", "batikkit.keras_backend", "batikkit.model", "batikkit.plain_cnn",
-    "batikkit.plots", "batikkit.tensorboard", "batikkit.train", "batikkit.trainer",
+    "batikkit.plots", "batikkit.run_record", "batikkit.tensorboard", "batikkit.train", "batikkit.trainer",
 }  # fmt: skip
 
 

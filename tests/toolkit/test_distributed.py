@@ -164,3 +164,17 @@ def test_wrong_strategies_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="at least two workers"):
         join("multi-worker")
     assert join("auto").share == Share()
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_ends_the_others_in_time() -> None:
+    ours, theirs = _ports(2)
+    script = (
+        "import time; from batikkit.cluster import Cluster; from batikkit.distributed import Workers\n"
+        f"workers = Workers(cluster=Cluster(('127.0.0.1:{ours}', '127.0.0.1:{theirs}'), 0), timeout_s=0.3)\n"
+        "with workers.waiting():\n    time.sleep(60)"
+    )
+    with socket.create_server(("127.0.0.1", theirs)):  # it listens, and never answers
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert "no answer from the others for 0.3 s; finished epochs are kept" in done.stderr

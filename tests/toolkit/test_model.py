@@ -145,10 +145,10 @@ def test_learning_rate_schedules() -> None:
 
 
 def test_the_layer_file_of_a_run_matches_the_model(tmp_path: Path) -> None:
-    from batikkit.train import _write_layers
+    from batikkit.run_record import write_layers
 
     net = model.build_model(SMALL, classes=3)
-    _write_layers(tmp_path / "layers.csv", model.layer_table(net))
+    write_layers(tmp_path / "layers.csv", model.layer_table(net))
     rows = list(csv.DictReader((tmp_path / "layers.csv").read_text().splitlines()))
     assert sum(int(row["parameters"]) for row in rows) == net.count_params()
     assert [row["layer"] for row in rows if row["trained_in_phase_1"] == "yes"] == ["prediction"]

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import io
 import os
 import platform
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from batikkit import atomic, checkpoint, model, plots, run_lock, runs
 from batikkit.config import TrainConfig, read_config, to_toml
@@ -28,16 +22,15 @@ from batikkit.errors import BatikkitError, DiskFullError, InputError
 from batikkit.evaluation import Evaluation, evaluate, write_evaluation
 from batikkit.inputs import Split, load_split
 from batikkit.inspection import file_sha256
-from batikkit.keras_backend import keras, tf
+from batikkit.keras_backend import tf
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
 from batikkit.predictions import PREDICTIONS_FILE, Predictions, write_predictions
 from batikkit.prepared import PreparedData
+from batikkit.run_record import LAYERS_FILE, tool_versions, write_layers
 from batikkit.split import SPLIT_FILE, SPLITS, SplitRow, of_split, read_split, write_split
 from batikkit.stopping import StoppedError as StoppedError
 from batikkit.stopping import stoppable
 from batikkit.trainer import HEAD_PHASE, Bar, Phase, Trainer, predict_keras, write_history
-
-LAYERS_FILE = "layers.csv"
 
 
 class OutOfMemoryError(BatikkitError):
@@ -129,6 +122,7 @@ def train_run(
     means = Means(bar, engine, cache_gb, tensorboard, workers or Workers())
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=weights)
+    means.workers.agree(to_toml(config), labels, data.rows, *(w.tobytes() for w in net.get_weights()))
     _sweep(runs_dir)
     run = runs.create_run(runs_dir, name=name) if means.workers.chief else _scratch(means.workers)
     root = data.dataset.root.resolve()
@@ -175,6 +169,8 @@ def resume_run(
     saved = checkpoint.read_checkpoint(run / checkpoint.CHECKPOINT_FILE)
     # The checkpoint holds every weight, so the file that the backbone came from may be gone.
     net = model.build_model(config, classes=len(labels))
+    _restore(run, net, saved)
+    means.workers.agree(to_toml(config), labels, rows, saved.progress, *(w.tobytes() for w in net.get_weights()))
     _sweep(run.parent)
     run = run if means.workers.chief else _scratch(means.workers)
     job = _Job(run, root, config, labels, rows, facts["weights"], tuple(facts["notes"]), beside)
@@ -184,10 +180,8 @@ def resume_run(
 def _train(job: _Job, net: Any, means: Means, *, saved: checkpoint.Checkpoint | None) -> Trained:
     workers = means.workers
     with _told(job, workers), run_lock.held(job.run) as cache:
-        if saved:
-            _restore(job, net, saved, workers)
-        stand = saved.progress if saved else None
-        workers.agree(to_toml(job.config), job.labels, job.rows, stand, *(w.tobytes() for w in net.get_weights()))
+        if saved and workers.chief:
+            _keep_settings(job)
         started = time.perf_counter()
         splits = _decode(job, cache, means)
         decoded = time.perf_counter() - started
@@ -229,14 +223,18 @@ def _scratch(workers: Workers) -> Path:
     return folder
 
 
-def _restore(job: _Job, net: Any, saved: checkpoint.Checkpoint, workers: Workers) -> None:
-    if workers.chief and job.config != read_config(job.run / runs.CONFIG_FILE):
-        atomic.write_text(job.run / runs.CONFIG_FILE, to_toml(job.config))
-        runs.add_facts(job.run, {"config": dataclasses.asdict(job.config)})
+def _restore(run: Path, net: Any, saved: checkpoint.Checkpoint) -> None:
     try:
         net.set_weights(saved.weights)
     except ValueError as error:
-        raise InputError(f"the checkpoint in {job.run} does not fit its config.toml: train again") from error
+        raise InputError(f"the checkpoint in {run} does not fit its config.toml: train again") from error
+
+
+def _keep_settings(job: _Job) -> None:
+    """A resumed run may have been given another batch size, which then holds for the next time too."""
+    if job.config != read_config(job.run / runs.CONFIG_FILE):
+        atomic.write_text(job.run / runs.CONFIG_FILE, to_toml(job.config))
+        runs.add_facts(job.run, {"config": dataclasses.asdict(job.config)})
 
 
 @contextlib.contextmanager
@@ -270,7 +268,7 @@ def _open_run(job: _Job, net: Any) -> None:
     write_labels(job.run / LABELS_FILE, job.labels)
     write_split(job.run / SPLIT_FILE, job.rows)
     atomic.write_text(job.run / runs.CONFIG_FILE, to_toml(job.config))
-    _write_layers(job.run / LAYERS_FILE, model.layer_table(net))
+    write_layers(job.run / LAYERS_FILE, model.layer_table(net))
     first = checkpoint.Checkpoint(checkpoint.Progress(), net.get_weights(), best_weights=[], optimizer=[])
     checkpoint.write_checkpoint(job.run / checkpoint.CHECKPOINT_FILE, first)
     # Last: a folder with this file is a run, and can be resumed.
@@ -360,24 +358,3 @@ def _facts(job: _Job, net: Any, *, status: str) -> dict[str, Any]:
         "tools": tool_versions(),
         "host": {"machine": platform.machine(), "system": platform.platform(), "python": platform.python_version()},
     }
-
-
-def tool_versions() -> dict[str, str]:
-    """Versions of what took part in training or conversion."""
-    return {
-        "batikkit": metadata.version("batikkit"),
-        "tensorflow": tf.__version__,
-        "tf_keras": keras.__version__,
-        "numpy": np.__version__,
-        "python": sys.version.split()[0],
-    }
-
-
-def _write_layers(path: Path, rows: Sequence[model.LayerRow]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("layer", "kind", "output_shape", "parameters", "trained_in_phase_1"))
-    for row in rows:
-        shape = "x".join(str(n) for n in row.output_shape)
-        writer.writerow((row.name, row.kind, shape, row.parameters, "yes" if row.trainable else "no"))
-    atomic.write_text(path, text.getvalue())
