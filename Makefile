@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BROWSER := tests/browser
 
 .PHONY: demo test light lint setup assets clean
 
 demo: setup
 	$(BIN)/batikkit quickstart --out quickstart
 
-test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light lint
+test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light $(BROWSER)/node_modules/.installed lint
 	$(BIN)/python -m pytest
 
 lint: setup
@@ -35,6 +36,10 @@ $(VENV)-legacy/.installed:
 	-$(PYTHON) -m venv $(VENV)-legacy \
 		&& $(VENV)-legacy/bin/python -m pip install --quiet --editable '.[pi-legacy]' \
 		&& $(VENV)-legacy/bin/python -c 'import tflite_runtime' && touch $@
+
+# LiteRT.js and a driver for the Chromium that is installed, to judge the models in a browser.
+$(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json
+	-npm ci --silent --prefix $(BROWSER) && touch $@
 
 # What a Raspberry Pi owner installs, as a wheel: tests measure it. The wheel is rebuilt every time, its dependencies not.
 light: $(VENV)-pi/.installed

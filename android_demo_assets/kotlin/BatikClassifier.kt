@@ -69,10 +69,10 @@ class BatikClassifier(assets: AssetManager, threads: Int = 2) : AutoCloseable {
 
     companion object {
         const val MODEL = "batik_int8.tflite"
-        const val MODEL_SHA256 = "ac3ed44c329b9e26a7636bf088f67ce25cff684b34990b9a3d4d0bd1c008c64d"
+        const val MODEL_SHA256 = "e78a43514fa622bcccd2cc625ddd9edc6732546f8c9926310d7096c10088019e"
         const val SIZE = 96
-        const val TEMPERATURE = 0.765
-        const val THRESHOLD = 0.9826
+        const val TEMPERATURE = 0.587
+        const val THRESHOLD = 0.9942
         private const val FLOOR = 1.0 / 512
         val LABELS = listOf("ceplok", "kawung", "lereng", "megamendung", "nitik", "parang", "tambal", "truntum")
     }

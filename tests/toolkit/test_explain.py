@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -88,8 +89,13 @@ def _phone(variant: str, image: str, fault: str) -> list[float]:
     return [float(score) for score in np.clip(scores + noise, 0, 1)]
 
 
+@functools.cache
+def _model(variant: str):
+    return open_variant(COMMITTED, MANIFEST, variant)
+
+
 def _explain(observations: list[Observation]):
-    return explain(COMMITTED, MANIFEST, observations, lambda name: open_variant(COMMITTED, MANIFEST, name))
+    return explain(COMMITTED, MANIFEST, observations, _model)
 
 
 @pytest.mark.parametrize("variant", ["float16", "int8"])
