@@ -13,13 +13,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.dataset import Sample
+from batikkit.dataset import Sample, image_files
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.split import SplitRow, check_unchanged, of_split
 
 CALIBRATION_FILE = "calibration.csv"
 DEFAULT_SIZE = 200
+LEAST_LIKENESS = 0.3
+"""Neighbouring pixels of photographs correlate at 0.7 to 1, of noise at 0."""
+NOISY_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class CalibrationSet:
             yield load_pixels(self.root / sample.path, self.image_size)[None].astype(np.float32)
         for value in (0, 255):
             yield np.full((1, self.image_size, self.image_size, 3), value, np.float32)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """The same as uint8 [N + 2, S, S, 3]."""
+        return np.concatenate([image.astype(np.uint8) for image in self.images()])
 
     def csv(self) -> bytes:
         """`calibration.csv`: path, label and sha256 of each photograph, UTF-8."""
@@ -84,6 +91,79 @@ def draw_calibration(
     for sample in chosen:
         check_unchanged(root, sample)
     return CalibrationSet(root, chosen, image_size, seed)
+
+
+def read_calibration(path: Path, *, rows: Sequence[SplitRow], root: Path, image_size: int) -> CalibrationSet:
+    """The photographs that a user's own list or folder names.
+
+    Args:
+        path: A CSV file with a column `path` (and `label`), relative to `root`; or a folder of one subfolder per motif.
+        rows: The split, whose test and validation photographs are refused.
+        root: The data set's folder.
+        image_size: Side of the model's input [pixels].
+
+    Raises:
+        InputError: no photographs, photographs of one motif, images of noise, or images that are to be tested on.
+    """
+    if path.is_dir():
+        root, names = path, [(file, Path(file).parent.name) for file in image_files(path)]
+    else:
+        names = _read_names(path)
+    samples = tuple(Sample(name, label, _digest(root, name), "") for name, label in names)
+    _refuse_test_images(samples, rows, path)
+    motifs = {sample.label for sample in samples}
+    if len(motifs) < 2:
+        raise InputError(
+            f"{path} shows {len(motifs)} motif(s) in {len(samples)} photographs: ranges must come from all motifs"
+        )
+    found = CalibrationSet(root, samples, image_size, 0)
+    _refuse_noise(found, path)
+    return found
+
+
+def _read_names(path: Path) -> list[tuple[str, str]]:
+    try:
+        rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the calibration list {path}: give a CSV file or a folder of images") from error
+    if not rows or "path" not in rows[0]:
+        raise InputError(f"{path} names no photographs: its first line must be path,label")
+    return [(row["path"], row.get("label") or Path(row["path"]).parent.name) for row in rows]
+
+
+def _digest(root: Path, name: str) -> str:
+    try:
+        return hashlib.sha256((root / name).read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read calibration image {root / name}: {error.strerror}") from error
+
+
+def _refuse_test_images(samples: Sequence[Sample], rows: Sequence[SplitRow], path: Path) -> None:
+    split_of = {row.sample.sha256: row.split for row in rows if row.sample.sha256}
+    judged = [sample for sample in samples if split_of.get(sample.sha256) in ("test", "validation")]
+    if judged:
+        split = split_of[judged[0].sha256]
+        raise InputError(
+            f"{path} holds {len(judged)} image(s) of the {split} split, such as {judged[0].path}: a file may not be "
+            "tuned on what it is judged by"
+        )
+
+
+def _refuse_noise(found: CalibrationSet, path: Path) -> None:
+    """Photographs are smooth: neighbouring pixels are alike. Ranges from noise are those of no real input."""
+    likeness = [_likeness(load_pixels(found.root / s.path, found.image_size)) for s in found.samples]
+    noisy = [s.path for s, alike in zip(found.samples, likeness, strict=True) if alike < LEAST_LIKENESS]
+    if len(noisy) > NOISY_SHARE * len(found.samples):
+        raise InputError(f"{path}: {len(noisy)} of {len(found.samples)} images are noise, such as {noisy[0]}")
+
+
+def _likeness(pixels: NDArray[np.uint8]) -> float:
+    """Correlation of horizontally neighbouring pixels (-1..1); 0 for one flat colour."""
+    grey = pixels.mean(axis=2)
+    left, right = grey[:, :-1].reshape(-1), grey[:, 1:].reshape(-1)
+    if left.std() == 0 or right.std() == 0:
+        return 0.0
+    return float(np.corrcoef(left, right)[0, 1])
 
 
 def _chance(seed: int, sample: Sample) -> str:

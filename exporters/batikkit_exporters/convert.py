@@ -17,7 +17,9 @@ Images = Callable[[], Iterator[NDArray[np.float32]]]
 IO_DTYPES = ("uint8", "int8")
 
 
-def convert(frozen: Any, recipe: Recipe, *, images: Images | None = None, io: str = "uint8") -> bytes:
+def convert(
+    frozen: Any, recipe: Recipe, *, images: Images | None = None, io: str = "uint8", compat: str | None = None
+) -> bytes:
     """Converts one variant.
 
     Args:
@@ -25,6 +27,7 @@ def convert(frozen: Any, recipe: Recipe, *, images: Images | None = None, io: st
         recipe: The variant.
         images: Yields float32 [1, S, S, 3] representative images; needed when the recipe is calibrated.
         io: Input dtype of integer variants: `uint8` for phones and boards, `int8` for microcontrollers.
+        compat: Oldest runtime that has to load the file, such as `2.14`.
 
     Raises:
         InputError: an unknown `io`.
@@ -36,6 +39,9 @@ def convert(frozen: Any, recipe: Recipe, *, images: Images | None = None, io: st
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if recipe.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
+    if compat is not None:
+        # The dense layer's scale per channel is what asks for FULLY_CONNECTED version 12, hence a 2.17 runtime.
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
     if recipe.calibrated:
         if images is None:
             raise ValueError(f"{recipe.name} needs representative images")

@@ -1,42 +1,78 @@
-"""Exports a trained run: every wanted variant converted, proven and described, plus the parity pack."""
+"""Exports a model: every wanted variant made, proven and described, plus the parity pack.
+
+The Keras model is traced once and its ranges are observed once; variants are then built in processes of their own. What
+is already there and made from the same things is left as it is.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import pickle
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit import atomic, runs
-from batikkit.config import read_config
+from batikkit import atomic
 from batikkit.errors import InputError
-from batikkit.frozen_graph import freeze
 from batikkit.images import load_pixels
-from batikkit.keras_backend import keras, tf
-from batikkit.labels import LABELS_FILE, labels_sha256, read_labels, write_labels
-from batikkit.manifest import Calibration, Manifest, manifest_path, write_manifest
-from batikkit.model import load_model
+from batikkit.labels import LABELS_FILE, labels_sha256, write_labels
+from batikkit.manifest import Calibration, Manifest, manifest_path, read_manifest, write_manifest
 from batikkit.motif_names import display_names
 from batikkit.parity_pack import PARITY_FILE, write_parity_pack
-from batikkit.split import SPLIT_FILE, SplitRow, check_unchanged, of_split, read_split
-from batikkit_exporters.calibration import CALIBRATION_FILE, CalibrationSet, draw_calibration
-from batikkit_exporters.convert import convert
-from batikkit_exporters.metadata import ModelInfo, attach_metadata
-from batikkit_exporters.proof import describe, prove_answers, prove_contract
+from batikkit.split import check_unchanged, of_split
+from batikkit.tflite_file import read_tflite
+from batikkit_exporters import build, journal
+from batikkit_exporters.calibration import (
+    CALIBRATION_FILE,
+    CalibrationSet,
+    draw_calibration,
+    read_calibration,
+)
+from batikkit_exporters.metadata import ModelInfo
+from batikkit_exporters.proof import describe, release
 from batikkit_exporters.recipes import Recipe, find_recipe
+from batikkit_exporters.source import LoadedNet, Source, source_of_run
 
 PROOF_IMAGES = 8
 PARITY_LIMIT = 1000
 """Most test images in a parity pack: 1000 of 288 pixels are 250 MB, and tell a drop of a point apart."""
 
 LICENSE = "that of the photographs it was trained on"
-
+WORKERS = 2
 Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user may decide about an export.
+
+    Attributes:
+        calibration_size: Photographs in the representative data set.
+        calibration: A file or folder that names them instead of drawing them.
+        seed: Draws them.
+        io: Input dtype of integer variants.
+        license: What the files say about their terms of use.
+        compat: Oldest runtime that has to load every file, such as `2.14`.
+        target_drop: Climb the ladder for `int8` until it loses at most this [percentage points].
+        target_agreement: And agrees at least this much (0..1).
+        all_rungs: Climb to the end all the same.
+    """
+
+    calibration_size: int = 200
+    calibration: Path | None = None
+    seed: int = 0
+    io: str = "uint8"
+    license: str = LICENSE
+    compat: str | None = None
+    target_drop: float | None = None
+    target_agreement: float = 0.99
+    all_rungs: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,14 +82,18 @@ class Exported:
     Attributes:
         path: The `.tflite` file.
         manifest: Its passport.
-        largest_difference: Against Keras, over the first test images, in probability (0..1).
+        largest_difference: Against Keras, over the first test images, in probability (0..1); None: left as it was.
         seconds: Conversion and proof.
+        peak_rss_bytes: Of the process that built it.
+        goal_met: False when the ladder ended below its goal.
     """
 
     path: Path
     manifest: Manifest
-    largest_difference: float
+    largest_difference: float | None
     seconds: float
+    peak_rss_bytes: int = 0
+    goal_met: bool = True
 
 
 def export_run(
@@ -61,11 +101,8 @@ def export_run(
     *,
     variants: Sequence[str],
     data: Path | None = None,
-    calibration_size: int = 200,
-    seed: int = 0,
-    io: str = "uint8",
-    license: str = LICENSE,
     report: Report = lambda _line: None,
+    **options: Any,
 ) -> list[Exported]:
     """Writes `<run>/export/`.
 
@@ -73,129 +110,281 @@ def export_run(
         run: A finished run folder.
         variants: Names of recipes.
         data: Folder of the photographs, when they moved since training.
-        calibration_size: Photographs in the representative data set.
-        seed: Draws them.
-        io: Input dtype of integer variants.
-        license: What the files say about their terms of use.
         report: Called with one line per finished step.
+        options: Fields of `Options`.
 
     Raises:
         InputError: no model, no photographs, or an unknown variant.
         VerificationError: a converted file is not what its recipe promises; it is not kept.
     """
+    return export_source(source_of_run(run, data=data), variants=variants, options=Options(**options), report=report)
+
+
+def export_source(
+    source: Source, *, variants: Sequence[str], options: Options, report: Report = lambda _line: None
+) -> list[Exported]:
+    """Writes the source's export folder; arguments and errors as for `export_run`."""
     recipes = [find_recipe(name) for name in variants]
-    model_path = runs.model_file(run)
-    config, labels = read_config(run / runs.CONFIG_FILE), read_labels(run / LABELS_FILE)
-    rows = read_split(run / SPLIT_FILE)
-    root = data or Path(runs.read_run(run)["data"]["root"])
-    if not root.is_dir():
-        raise InputError(f"the photographs of {run} are not at {root}: name their folder with --data DIR")
-    calibration = draw_calibration(rows, root=root, image_size=config.image_size, size=calibration_size, seed=seed)
-    net = load_model(model_path)
-    if net.output.shape[-1] != len(labels):
-        raise InputError(f"{model_path} has {net.output.shape[-1]} outputs for {len(labels)} labels: train again")
-    folder = run / runs.EXPORT_FOLDER
-    folder.mkdir(exist_ok=True)
-    write_labels(folder / LABELS_FILE, labels)
-    atomic.write_bytes(folder / CALIBRATION_FILE, calibration.csv())
-    report("parity pack: running the Keras model on the test photographs")
-    proof = _write_parity(folder / PARITY_FILE, net, rows, labels, root=root, image_size=config.image_size)
-    exported = []
-    frozen = freeze(net)
-    for recipe in recipes:
-        done = _export_one(frozen, recipe, folder, run.name, labels, calibration, proof, io, license)
-        report(_line(done))
-        exported.append(done)
-    return exported
+    if options.compat is not None:
+        release(options.compat)
+    made_from = {recipe.name: _fingerprint(source, options, recipe) for recipe in recipes}
+    wanted = [recipe for recipe in recipes if not _finished(source.folder, recipe.name, made_from[recipe.name])]
+    done = {recipe.name: _as_it_was(source.folder, recipe.name) for recipe in recipes if recipe not in wanted}
+    for name in done:
+        report(f"{name}.tflite: nothing changed since it was exported")
+    if wanted:
+        for exported in _Export(source, options, report).run(wanted):
+            name = exported.manifest.variant
+            journal.record(source.folder, name, made_from.get(name, _fingerprint(source, options, find_recipe(name))))
+            report(_line(exported))
+            done[name] = exported
+    return [done[name] for name in dict.fromkeys((*variants, *done)) if name in done]
 
 
-def _export_one(
-    frozen: Any,
-    recipe: Recipe,
-    folder: Path,
-    run_id: str,
-    labels: tuple[str, ...],
-    calibration: CalibrationSet,
-    proof: tuple[NDArray[np.uint8], NDArray[np.float32]],
-    io: str,
-    license: str,
-) -> Exported:
-    started = time.perf_counter()
-    content = convert(frozen, recipe, images=calibration.images, io=io)
-    if io == "uint8":  # consumers of metadata refuse int8 pixels
-        content = attach_metadata(content, info=_info(recipe, run_id, labels, folder, license))
-    path = folder / f"{recipe.name}.tflite"
-    with atomic.replacing(path) as temporary:
-        temporary.write_bytes(content)
-        read = prove_contract(temporary, recipe, labels=labels, io=io)
-        difference = prove_answers(temporary, recipe, images=proof[0], reference=proof[1])
-    drawn = Calibration(len(calibration.samples), calibration.seed, calibration.sha256())
-    manifest = describe(
-        read, recipe, run_id=run_id, labels_sha256=labels_sha256(labels), calibration=drawn, tools=_tools()
-    )
-    write_manifest(manifest_path(path), manifest)
-    return Exported(path, manifest, difference, time.perf_counter() - started)
+def _fingerprint(source: Source, options: Options, recipe: Recipe) -> str:
+    facts = {**asdict(options), "calibration": None}
+    if options.calibration is not None:
+        facts["calibration"] = str(options.calibration.resolve())
+    if recipe.name != "int8":
+        facts = {**facts, "target_drop": None, "target_agreement": None, "all_rungs": None}
+    return journal.fingerprint(source, facts)
 
 
-def _info(recipe: Recipe, run_id: str, labels: tuple[str, ...], folder: Path, license: str) -> ModelInfo:
-    """What the file says of itself; the hash of the split ties it to the photographs it was trained on."""
-    split = hashlib.sha256((folder.parent / SPLIT_FILE).read_bytes()).hexdigest()
-    return ModelInfo(
-        name=f"Batik motif classifier, {recipe.name}",
-        version=run_id,
-        author="batikkit",
-        license=license,
-        description=f"MobileNetV2 for {len(labels)} batik motifs. {recipe.statement} Split {split}.",
-        labels=labels,
-        locale_labels=display_names(labels),
-    )
+def _finished(folder: Path, variant: str, made_from: str) -> bool:
+    beside = (LABELS_FILE, PARITY_FILE, CALIBRATION_FILE)
+    return all((folder / name).is_file() for name in beside) and journal.up_to_date(folder, variant, made_from)
 
 
-def _write_parity(
-    path: Path, net: Any, rows: Sequence[SplitRow], labels: tuple[str, ...], *, root: Path, image_size: int
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Writes the parity pack and returns its first images with Keras' answers, to prove the files on."""
-    samples = of_split(rows, "test")
-    if not samples:
-        raise InputError("the split has no test images: parity cannot be shown; train with a test share")
-    # An even stride keeps every motif in the pack: the samples are sorted by path, hence by motif.
-    samples = samples[:: -(-len(samples) // PARITY_LIMIT)]
-    for sample in samples:
-        check_unchanged(root, sample)
+def _as_it_was(folder: Path, variant: str) -> Exported:
+    path = folder / f"{variant}.tflite"
+    return Exported(path, read_manifest(manifest_path(path)), None, 0.0)
 
-    def pixels() -> Any:
-        return (load_pixels(root / sample.path, image_size) for sample in samples)
 
-    answers = [net(image[None].astype(np.float32), training=False).numpy()[0] for image in pixels()]
-    probabilities = np.array(answers, np.float32)
-    index = {label: number for number, label in enumerate(labels)}
-    write_parity_pack(
-        path,
-        pixels(),
-        labels=np.array([index[sample.label] for sample in samples]),
-        probabilities=probabilities,
-        names=[sample.path for sample in samples],
-        image_size=image_size,
-    )
-    chosen = np.linspace(0, len(samples) - 1, min(PROOF_IMAGES, len(samples))).astype(int)
-    images = np.stack([load_pixels(root / samples[i].path, image_size) for i in chosen])
-    return images, probabilities[chosen]
+class _Export:
+    """One export under way: what its variants share lies in a temporary folder beside them."""
+
+    def __init__(self, source: Source, options: Options, report: Report) -> None:
+        self._source, self._options, self._report = source, options, report
+
+    def run(self, recipes: Sequence[Recipe]) -> Iterator[Exported]:
+        source = self._source
+        net = source.load()
+        calibration = self._calibration_set(net.image_size)
+        if net.classes != len(source.labels):
+            raise InputError(f"{source.model} has {net.classes} outputs for {len(source.labels)} labels: train again")
+        source.folder.mkdir(parents=True, exist_ok=True)
+        write_labels(source.folder / LABELS_FILE, source.labels)
+        with tempfile.TemporaryDirectory(prefix=".export-", suffix=".tmp", dir=source.folder) as shared:
+            yield from self._run(Path(shared), recipes, net, calibration)
+
+    def _calibration_set(self, image_size: int) -> CalibrationSet:
+        source, options = self._source, self._options
+        if options.calibration is not None:
+            return read_calibration(options.calibration, rows=source.rows, root=source.root, image_size=image_size)
+        return draw_calibration(
+            source.rows,
+            root=source.root,
+            image_size=image_size,
+            size=options.calibration_size,
+            seed=options.seed,
+        )
+
+    def _run(
+        self, shared: Path, recipes: Sequence[Recipe], net: LoadedNet, calibration: CalibrationSet
+    ) -> Iterator[Exported]:
+        from batikkit_exporters.convert import convert
+
+        atomic.write_bytes(self._source.folder / CALIBRATION_FILE, calibration.csv())
+        self._report("parity pack: running the model on the test photographs")
+        self._write_parity(net, shared / build.PROOF)
+        build.save_graph(net.frozen, shared / build.GRAPH)
+        (shared / build.FLOAT).write_bytes(convert(net.frozen, find_recipe("float32")))
+        stability = None
+        if any(recipe.calibrated or recipe.trained for recipe in recipes):
+            stability = self._observe(shared, calibration)
+        drawn = Calibration(len(calibration.samples), calibration.seed, calibration.sha256(), stability)
+        climbing = self._options.target_drop is not None
+        jobs = [
+            self._job(recipe, shared)
+            for recipe in recipes
+            if not recipe.trained and not (climbing and recipe.name == "int8")
+        ]
+        for job, built in _build_all(jobs):
+            yield self._finish(job, built, drawn)
+        for recipe in recipes:
+            if recipe.trained:
+                job = self._trained_job(recipe, shared, net)
+                yield self._finish(job, build.build(job), drawn)
+            elif climbing and recipe.name == "int8":
+                yield self._climb(shared, net, drawn)
+
+    def _observe(self, shared: Path, calibration: CalibrationSet) -> float | None:
+        """Shows the photographs to the float network once, for all variants that need ranges."""
+        from batikkit_exporters.network import read_network
+        from batikkit_exporters.observation import find_stability, observe
+        from batikkit_exporters.twin import UnsupportedOperatorError
+
+        pixels = calibration.pixels()
+        np.save(shared / build.CALIBRATION, pixels)
+        self._report(f"calibration: {len(calibration.samples)} photographs of the train split")
+        network = read_network((shared / build.FLOAT).read_bytes(), name="the float32 file")
+        try:
+            observed = observe(network, pixels[: len(calibration.samples)])
+        except UnsupportedOperatorError as error:
+            self._report(f"calibration: {error}; TensorFlow's converter takes over")
+            (shared / build.OBSERVED).write_bytes(pickle.dumps(None))
+            return None
+        (shared / build.OBSERVED).write_bytes(pickle.dumps(observed))
+        found = find_stability(network, observed)
+        self._report(
+            f"calibration: ranges of two disjoint halves differ by at most {100 * found.largest:.0f} % ({found.tensor})"
+        )
+        return found.largest
+
+    def _job(self, recipe: Recipe, shared: Path, content: bytes | None = None, method: str = "") -> build.Job:
+        return build.Job(
+            recipe=recipe,
+            shared=shared,
+            info=self._info(recipe),
+            io=self._options.io if recipe.activations == "int8" else "uint8",
+            compat=self._options.compat,
+            target=shared / f"{recipe.name}.done.tflite",
+            content=content,
+            method=method,
+        )
+
+    def _trained_job(self, recipe: Recipe, shared: Path, net: LoadedNet) -> build.Job:
+        from batikkit_exporters.trained import train_variant
+
+        images = self._pixels("train", net.image_size)[0]
+        self._report(f"{recipe.name}: training on {len(images)} photographs of the train split")
+        content, method = train_variant(recipe, shared, images, io=self._options.io, seed=self._options.seed)
+        return self._job(recipe, shared, content, method)
+
+    def _climb(self, shared: Path, net: LoadedNet, drawn: Calibration) -> Exported:
+        from batikkit_exporters.ladder_run import climb_ladder
+
+        options = self._options
+        assert options.target_drop is not None
+        validation, labels = self._pixels("validation", net.image_size)
+        climbed = climb_ladder(
+            shared,
+            net.frozen,
+            validation=validation,
+            labels=labels,
+            train=self._pixels("train", net.image_size)[0],
+            turns=self._source.turns,
+            mirrors=self._source.mirrors,
+            target_drop=options.target_drop,
+            target_agreement=options.target_agreement,
+            all_rungs=options.all_rungs,
+            folder=self._source.folder,
+            report=self._report,
+        )
+        chosen = climbed.chosen
+        name = "int16x8" if chosen.rung == "int16x8" else "int8"
+        recipe = replace(find_recipe(name), integer=chosen.judgement.integer_only)
+        job = self._job(recipe, shared, climbed.content, f"ladder, {chosen.rung}: {chosen.candidate}")
+        return replace(self._finish(job, build.build(job), drawn), goal_met=chosen.passed)
+
+    def _finish(self, job: build.Job, built: build.Built, drawn: Calibration) -> Exported:
+        """Moves a proven file to its place and writes its manifest."""
+        path = self._source.folder / f"{job.recipe.name}.tflite"
+        job.target.replace(path)
+        path.chmod(0o644)
+        manifest = describe(
+            read_tflite(path),
+            job.recipe,
+            run_id=self._source.run_id,
+            labels_sha256=labels_sha256(self._source.labels),
+            calibration=drawn,
+            tools=journal.tools(),
+            method=built.method,
+        )
+        write_manifest(manifest_path(path), manifest)
+        return Exported(path, manifest, built.largest_difference, built.seconds, built.peak_rss_bytes)
+
+    def _info(self, recipe: Recipe) -> ModelInfo:
+        """What the file says of itself; the hashes tie it to the photographs it was trained on."""
+        source = self._source
+        data = hashlib.sha256("".join(sorted(row.sample.sha256 for row in source.rows)).encode()).hexdigest()
+        return ModelInfo(
+            name=f"Batik motif classifier, {recipe.name}",
+            version=source.run_id,
+            author="batikkit",
+            license=self._options.license,
+            description=(
+                f"Image classifier for {len(source.labels)} batik motifs. {recipe.statement} Data {data}. "
+                f"Split {source.split_sha256()}."
+            ),
+            labels=source.labels,
+            locale_labels=display_names(source.labels),
+        )
+
+    def _pixels(self, split: str, image_size: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """All photographs of one split, uint8 [N, S, S, 3], and their labels."""
+        samples = of_split(self._source.rows, split)
+        if not samples:
+            raise InputError(f"the split has no {split} images, which this export needs: train with a {split} share")
+        index = {label: number for number, label in enumerate(self._source.labels)}
+        pixels = []
+        for sample in samples:
+            check_unchanged(self._source.root, sample)
+            pixels.append(load_pixels(self._source.root / sample.path, image_size))
+        return np.stack(pixels), np.array([index[sample.label] for sample in samples], np.int64)
+
+    def _write_parity(self, net: LoadedNet, proof: Path) -> None:
+        """Writes the parity pack and, to prove the files on, its first images with the model's answers."""
+        source, size = self._source, net.image_size
+        samples = of_split(source.rows, "test")
+        if not samples:
+            raise InputError("the split has no test images: parity cannot be shown; train with a test share")
+        # An even stride keeps every motif in the pack: the samples are sorted by path, hence by motif.
+        samples = samples[:: -(-len(samples) // PARITY_LIMIT)]
+        for sample in samples:
+            check_unchanged(source.root, sample)
+        index = {label: number for number, label in enumerate(source.labels)}
+        pixels = np.stack([load_pixels(source.root / sample.path, size) for sample in samples])
+        probabilities = net.answers(pixels)
+        labels = np.array([index[sample.label] for sample in samples])
+        write_parity_pack(
+            source.folder / PARITY_FILE,
+            pixels,
+            labels=labels,
+            probabilities=probabilities,
+            names=[sample.path for sample in samples],
+            image_size=size,
+        )
+        if not source.trained_here:
+            right = float(np.mean(probabilities.argmax(axis=1) == labels))
+            self._report(
+                f"the model is right on {right:.1%} of {len(labels)} photographs; it is fed raw pixels 0..255, so a "
+                "low figure means that its scaling is not part of it"
+            )
+        chosen = np.linspace(0, len(samples) - 1, min(PROOF_IMAGES, len(samples))).astype(int)
+        np.savez(proof, images=pixels[chosen], probabilities=probabilities[chosen])
+
+
+def _build_all(jobs: Sequence[build.Job]) -> Iterator[tuple[build.Job, build.Built]]:
+    """Builds the variants, several at a time, and yields each as it is finished."""
+    if len(jobs) < 2:
+        for job in jobs:
+            yield job, build.build(job)
+        return
+    # The slowest first, so that the last to finish is a short one.
+    ordered = sorted(jobs, key=lambda job: (not job.recipe.calibrated, job.recipe.activations != "int16"))
+    with ThreadPoolExecutor(min(WORKERS, len(jobs))) as pool:
+        pending = {pool.submit(build.build_in_child, job): job for job in ordered}
+        for future in as_completed(pending):
+            yield pending[future], future.result()
 
 
 def _line(done: Exported) -> str:
+    manifest = done.manifest
+    packed = f" ({manifest.gzip_bytes / 1e6:.2f} MB gzipped)" if manifest.gzip_bytes else ""
+    kernels = "integer only, " if manifest.integer_only else ""
     return (
-        f"{done.path.name}: {done.manifest.size_bytes / 1e6:.2f} MB in {done.seconds:.0f} s, input "
-        f"{done.manifest.input.dtype}, largest probability difference {done.largest_difference:.2g} on "
-        f"{PROOF_IMAGES} test images, runs on {done.manifest.min_runtime} and later"
+        f"{done.path.name}: {manifest.size_bytes / 1e6:.2f} MB{packed} in {done.seconds:.0f} s, input "
+        f"{manifest.input.dtype}, {kernels}largest probability difference {done.largest_difference or 0:.2g} on "
+        f"{PROOF_IMAGES} test images, runs on {manifest.min_runtime} and later"
     )
-
-
-def _tools() -> dict[str, str]:
-    from importlib import metadata
-
-    return {
-        "batikkit": metadata.version("batikkit"),
-        "tensorflow": str(tf.__version__),
-        "tf_keras": str(keras.__version__),
-        "numpy": np.__version__,
-    }

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters.distill import distill
+from batikkit_exporters.distill import RoundedWeights, distill
 from batikkit_exporters.equalize import equalize
 from batikkit_exporters.grid import Grid
 from batikkit_exporters.judgement import Judgement, Jury, judge
@@ -210,16 +210,17 @@ def _selective_float(state: _State, material: Material) -> Iterator[Candidate]:
 def _distilled(state: _State, material: Material) -> Iterator[Candidate]:
     grids = state.grids()
     start = state.rounded or round_weights(state.network, grids, material.calibration[:ROUNDING_IMAGES])
-    trained = distill(
-        start,
-        grids,
+    network = distill(
+        start.network,
+        RoundedWeights(start),
         teacher=state.network,
         images=material.train,
+        grids=grids,
         epochs=DISTILL_EPOCHS,
         learning_rate=DISTILL_RATE,
     )
-    content = quantize(trained.network, grids, scales=trained.scales)
-    yield f"{DISTILL_EPOCHS} epochs", content, lambda: setattr(state, "rounded", trained)
+    content = quantize(network, grids, scales=start.scales)
+    yield f"{DISTILL_EPOCHS} epochs", content, lambda: setattr(state, "rounded", Rounded(network, start.scales))
 
 
 def _int16x8(state: _State, material: Material) -> Iterator[Candidate]:

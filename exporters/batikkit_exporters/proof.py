@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.errors import VerificationError
+from batikkit.errors import InputError, VerificationError
 from batikkit.images import RESIZE
 from batikkit.manifest import Calibration, InputSpec, Manifest, OpUse, OutputSpec
 from batikkit.runtime import open_model
@@ -70,6 +71,7 @@ def describe(
     labels_sha256: str,
     calibration: Calibration | None,
     tools: dict[str, str],
+    method: str = "",
 ) -> Manifest:
     """The manifest of a proven file."""
     source, result = model.inputs[0], model.outputs[0]
@@ -86,4 +88,36 @@ def describe(
         integer_only=model.integer_only,
         calibration=calibration if recipe.calibrated else None,
         tools=tools,
+        method=method,
+        gzip_bytes=gzip_bytes(model.path.read_bytes()) if recipe.zipped else None,
+        non_integer=model.non_integer if recipe.integer else (),
     )
+
+
+def check_compat(model: TfliteModel, compat: str | None) -> None:
+    """Refuses a file that a runtime of this version would refuse.
+
+    Raises:
+        VerificationError: it needs a newer one.
+    """
+    if compat is not None and model.min_runtime and release(model.min_runtime) > release(compat):
+        raise VerificationError(
+            f"{model.path.name} needs a {model.min_runtime} runtime, --compat asks for {compat}: leave this variant out"
+        )
+
+
+def gzip_bytes(content: bytes) -> int:
+    """Size of a file in an archive [bytes]; the same on every run."""
+    return len(gzip.compress(content, compresslevel=9, mtime=0))
+
+
+def release(version: str) -> tuple[int, int]:
+    """Major and minor number of a version such as `2.14.0`.
+
+    Raises:
+        InputError: not a version.
+    """
+    parts = version.split(".")
+    if len(parts) < 2 or not all(part.isdigit() for part in parts[:2]):
+        raise InputError(f"--compat {version!r} is not a version: give one such as 2.14")
+    return int(parts[0]), int(parts[1])

@@ -16,6 +16,8 @@ class Recipe:
         statement: Where it runs well and where it does not.
         calibrated: Needs a representative data set.
         integer: All kernels must be integer; the file is refused otherwise.
+        zipped: Made for small archives; the size in one is stated.
+        trained: The weights are fine-tuned on the train split, with the float network as teacher.
         weights: What the weights are stored as: `float32`, `float16` or `int8`.
         activations: What activations are computed in: `float32`, `int8` or `int16`.
     """
@@ -26,6 +28,8 @@ class Recipe:
     activations: str
     calibrated: bool = False
     integer: bool = False
+    trained: bool = False
+    zipped: bool = False
 
 
 RECIPES = {
@@ -53,17 +57,45 @@ RECIPES = {
         ),
         Recipe(
             "dynamic",
-            "A quarter of the size without calibration; needs a 2.17 or newer runtime and is slower than int8.",
+            "A quarter of the size without calibration; needs a 2.17 or newer runtime (2.14 with --compat 2.14) and is "
+            "slower than int8.",
             weights="int8",
             activations="float32",
         ),
         Recipe(
             "int16x8",
-            "int8 weights with 16-bit activations: nearly float accuracy; reference kernels only, so slow on a CPU.",
+            "int8 weights with 16-bit activations, for NPUs and DSPs that want them; reference kernels on a CPU, a "
+            "hundred times slower than int8.",
             weights="int8",
             activations="int16",
             calibrated=True,
             integer=True,
+        ),
+        Recipe(
+            "int8-qat",
+            "int8 fine-tuned for some epochs to answer as the float network; for when int8 loses too much; minutes of "
+            "training, same size and speed as int8.",
+            weights="int8",
+            activations="int8",
+            calibrated=True,
+            integer=True,
+            trained=True,
+        ),
+        Recipe(
+            "pruned",
+            "Half of the larger layers' weights are zero: a smaller download (gzip), not a smaller or faster file.",
+            weights="float32",
+            activations="float32",
+            trained=True,
+            zipped=True,
+        ),
+        Recipe(
+            "clustered",
+            "32 distinct values per larger layer: a much smaller download (gzip), not a smaller or faster file.",
+            weights="float32",
+            activations="float32",
+            trained=True,
+            zipped=True,
         ),
     )
 }

@@ -6,6 +6,7 @@ most of a minute; a frozen graph holds nothing but constants and converts in sec
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from batikkit.interpreters import quiet_native
@@ -18,10 +19,14 @@ def freeze(model: Any, *, batch: int = 1) -> Any:
     Returns:
         A `tf.ConcreteFunction` without variables.
     """
+    return freeze_function(lambda image: model(image, training=False), (batch, *model.input.shape[1:]))
+
+
+def freeze_function(call: Callable[[Any], Any], shape: Sequence[int]) -> Any:
+    """Traces any function of one float32 tensor of this shape, as `freeze` does a model."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = tf.TensorSpec((batch, *model.input.shape[1:]), tf.float32, name="image")
-    function = tf.function(lambda image: model(image, training=False)).get_concrete_function(signature)
+    function = tf.function(call).get_concrete_function(tf.TensorSpec(tuple(shape), tf.float32, name="image"))
     return convert_variables_to_constants_v2(function)
 
 

@@ -49,16 +49,30 @@ class OpUse:
 
 @dataclass(frozen=True)
 class Calibration:
-    """The representative data set: how many photographs, the seed that drew them, SHA-256 of `calibration.csv`."""
+    """The representative data set.
+
+    Attributes:
+        count: How many photographs.
+        seed: What drew them.
+        sha256: Of `calibration.csv`.
+        stability: Largest relative difference of a tensor's range between two disjoint halves of them (0..1).
+    """
 
     count: int
     seed: int
     sha256: str
+    stability: float | None = None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The passport of one `.tflite` file. See the attributes' classes for units and ranges."""
+    """The passport of one `.tflite` file. See the attributes' classes for units and ranges.
+
+    Attributes:
+        method: How the file was quantized or compressed, in words.
+        gzip_bytes: Size in an archive, of the variants made for that.
+        non_integer: What stands between the file and integer-only, one line each.
+    """
 
     run_id: str
     variant: str
@@ -72,6 +86,9 @@ class Manifest:
     integer_only: bool
     calibration: Calibration | None = None
     tools: dict[str, str] = field(default_factory=dict)
+    method: str = ""
+    gzip_bytes: int | None = None
+    non_integer: tuple[str, ...] = ()
     schema_version: int = SCHEMA_VERSION
 
 
@@ -117,5 +134,6 @@ def manifest_from_raw(raw: dict[str, Any]) -> Manifest:
     values["input"] = InputSpec(**{**source, "shape": tuple(source["shape"]), "range": tuple(source["range"])})
     values["output"] = OutputSpec(**{**result, "shape": tuple(result["shape"])})
     values["ops"] = {name: OpUse(**use) for name, use in raw["ops"].items()}
+    values["non_integer"] = tuple(raw.get("non_integer", ()))
     values["calibration"] = Calibration(**raw["calibration"]) if raw.get("calibration") else None
     return Manifest(**values)

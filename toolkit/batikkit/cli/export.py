@@ -17,8 +17,32 @@ def export(
     int8: Annotated[bool, typer.Option("--int8", help="Integer kernels, uint8 in, float32 scores out.")] = False,
     dynamic: Annotated[bool, typer.Option("--dynamic", help="int8 weights, float activations.")] = False,
     int16x8: Annotated[bool, typer.Option("--int16x8", help="int8 weights, 16-bit activations.")] = False,
+    int8_qat: Annotated[bool, typer.Option("--int8-qat", help="int8, fine-tuned to answer as the original.")] = False,
+    pruned: Annotated[bool, typer.Option("--pruned", help="Half the weights zero: a smaller download.")] = False,
+    clustered: Annotated[bool, typer.Option("--clustered", help="32 values per layer: a smaller download.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
+    target_drop: Annotated[
+        float | None,
+        typer.Option(metavar="POINTS", help="Climb the quantization ladder until --int8 loses at most this."),
+    ] = None,
+    target_agreement: Annotated[float, typer.Option(help="And agrees with the float model at least this much.")] = 0.99,
+    all_rungs: Annotated[bool, typer.Option("--all-rungs", help="Climb to the end, for the full table.")] = False,
+    compat: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Oldest runtime that has to load the files, such as 2.14.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where the photographs are now, if they moved.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A model trained elsewhere: .keras, .h5 or a SavedModel folder.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Its labels, one per line.")] = None,
+    split: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Its split.csv.", show_default="a new split of --data")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where a foreign model's files go.")] = Path("export"),
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Own calibration photographs: a CSV list or a folder.")
     ] = None,
     calibration_size: Annotated[int, typer.Option(help="Train photographs that fix the int8 ranges.")] = 200,
     io: Annotated[str, typer.Option(help="Input of int8 files: uint8, or int8 for microcontrollers.")] = "uint8",
@@ -28,24 +52,39 @@ def export(
     seed: Seed = 0,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Export a trained run to .tflite files, each proven against the Keras model. Default: float32, float16 and int8.
+    """Export a model to .tflite files, each proven against the original. Default: float32, float16 and int8.
 
-    Example: batikkit export --int8
+    Example: batikkit export --int8 --target-drop 0.5
     """
     from batikkit.console import note
-    from batikkit.runs import model_file, resolve_run
-    from batikkit_exporters.recipes import DEFAULT_VARIANTS
+    from batikkit.errors import InputError, VerificationError
+    from batikkit.runs import resolve_run
+    from batikkit_exporters.export import LICENSE, Options, export_source
+    from batikkit_exporters.recipes import DEFAULT_VARIANTS, RECIPES
+    from batikkit_exporters.source import source_of_model, source_of_run
 
-    wanted = {"float32": float32, "float16": float16, "int8": int8, "dynamic": dynamic, "int16x8": int16x8}
-    variants = [name for name, chosen in wanted.items() if chosen] or list(DEFAULT_VARIANTS)
-    chosen_run = resolve_run(run, runs_dir)
-    model_file(chosen_run)  # said before TensorFlow takes seconds to load
-    from batikkit_exporters.export import LICENSE, export_run
-
-    note(f"exporting {chosen_run}: {', '.join(variants)}")
-    exported = export_run(
-        chosen_run, variants=variants, data=data, calibration_size=calibration_size, seed=seed, io=io,
-        license=license or LICENSE, report=note,
+    chosen = {
+        "float32": float32, "float16": float16, "int8": int8 or target_drop is not None, "dynamic": dynamic,
+        "int16x8": int16x8, "int8-qat": int8_qat, "pruned": pruned, "clustered": clustered,
+    }  # fmt: skip
+    variants = [name for name in RECIPES if everything or chosen[name]] or list(DEFAULT_VARIANTS)
+    if model is not None:
+        if labels is None or data is None:
+            raise InputError(f"--model {model} needs --labels FILE and --data DIR: photographs to prove it on")
+        source = source_of_model(model, labels=labels, data=data, split=split, out=out, seed=seed)
+    else:
+        source = source_of_run(resolve_run(run, runs_dir), data=data)
+    options = Options(
+        calibration_size=calibration_size, calibration=calibration, seed=seed, io=io, license=license or LICENSE,
+        compat=compat, target_drop=target_drop, target_agreement=target_agreement, all_rungs=all_rungs,
     )  # fmt: skip
+    note(f"exporting {source.run_id}: {', '.join(variants)}")
+    exported = export_source(source, variants=variants, options=options, report=note)
     typer.echo(str(exported[0].path.parent))
+    short = [done for done in exported if not done.goal_met]
+    if short:
+        raise VerificationError(
+            f"no rung reached a drop of {target_drop:g} points and {target_agreement:.1%} agreement; "
+            f"{short[0].path} is the nearest, see {short[0].path.parent / 'ladder.md'}"
+        )
     note("next: batikkit bench")

@@ -1,0 +1,191 @@
+"""Makes one variant's file from what all variants share: the frozen graph, the float file, the observed ranges.
+
+Runs in a process of its own for each variant: a frozen graph travels as its definition, everything else as files in a
+temporary folder, and TensorFlow's converter uses one core however many there are.
+"""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batikkit.errors import BatikkitError, VerificationError
+from batikkit_exporters.metadata import ModelInfo, attach_metadata
+from batikkit_exporters.proof import check_compat, prove_answers, prove_contract
+from batikkit_exporters.recipes import Recipe
+
+GRAPH, FLOAT, OBSERVED, CALIBRATION, PROOF = (
+    "graph.pb",
+    "float32.tflite",
+    "observed.pkl",
+    "calibration.npy",
+    "proof.npz",
+)
+ROUNDING_IMAGES = 48
+METHODS = {
+    "float32": "TensorFlow's converter",
+    "float16": "TensorFlow's converter, float16 weights",
+    "dynamic": "TensorFlow's converter, dynamic range",
+    "int8": "least-error ranges, second-order rounding, corrected biases",
+    "int16x8": "16-bit activations over the whole range, second-order rounding, corrected biases",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One variant to build.
+
+    Attributes:
+        shared: Folder with what all variants share.
+        content: The finished file, where it was made elsewhere and only has to be described and proven.
+        method: How it was made.
+    """
+
+    recipe: Recipe
+    shared: Path
+    info: ModelInfo
+    io: str
+    compat: str | None
+    target: Path
+    content: bytes | None = None
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A proven file at the job's target: largest probability difference to Keras (0..1), time and peak memory."""
+
+    method: str
+    largest_difference: float
+    seconds: float
+    peak_rss_bytes: int
+
+
+def build(job: Job) -> Built:
+    """Makes, describes and proves the file.
+
+    Raises:
+        VerificationError: it is not what its recipe promises.
+    """
+    started = time.perf_counter()
+    content, method = (job.content, job.method) if job.content is not None else make(job)
+    if job.io == "uint8":  # consumers of metadata refuse int8 pixels
+        content = attach_metadata(content, info=job.info)
+    job.target.write_bytes(content)
+    model = prove_contract(job.target, job.recipe, labels=job.info.labels, io=job.io)
+    check_compat(model, job.compat)
+    with np.load(job.shared / PROOF) as proof:
+        difference = prove_answers(job.target, job.recipe, images=proof["images"], reference=proof["probabilities"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Built(method, difference, time.perf_counter() - started, peak)
+
+
+def build_in_child(job: Job) -> Built:
+    """`build` in a process of its own, so that variants are built side by side and a native crash ends only one.
+
+    Raises:
+        BatikkitError: whatever `build` raised there, or the end of the process without an answer.
+    """
+    question, answer = job.target.with_suffix(".job"), job.target.with_suffix(".answer")
+    question.write_bytes(pickle.dumps(job))
+    command = [sys.executable, "-m", "batikkit_exporters.build", str(question), str(answer)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if not answer.is_file():
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise VerificationError(f"{job.recipe.name}: the building process ended with code {done.returncode}: {last}")
+    result = pickle.loads(answer.read_bytes())
+    if isinstance(result, BatikkitError):
+        raise result
+    assert isinstance(result, Built)
+    return result
+
+
+def _answer(question: Path, answer: Path) -> None:
+    """The child's side: a user's error travels back, a bug ends the process with its traceback."""
+    try:
+        result: Built | BatikkitError = build(pickle.loads(question.read_bytes()))
+    except BatikkitError as error:
+        result = error
+    answer.write_bytes(pickle.dumps(result))
+
+
+def make(job: Job) -> tuple[bytes, str]:
+    """The bare file and how it was made."""
+    recipe, method = job.recipe, METHODS[job.recipe.name]
+    if recipe.name == "float32":
+        return (job.shared / FLOAT).read_bytes(), method
+    if not recipe.calibrated:
+        return _convert(job), method
+    from batikkit_exporters.twin import UnsupportedOperatorError
+
+    try:
+        return _quantize(job), method
+    except UnsupportedOperatorError as error:
+        return _convert(job), f"TensorFlow's converter, min-max ranges, since {error}"
+
+
+def _convert(job: Job) -> bytes:
+    from batikkit_exporters.convert import convert
+
+    def images() -> Any:
+        pixels = np.load(job.shared / CALIBRATION, mmap_mode="r")
+        return (image[None].astype(np.float32) for image in pixels)
+
+    return convert(load_graph(job.shared / GRAPH), job.recipe, images=images, io=job.io, compat=job.compat)
+
+
+def _quantize(job: Job) -> bytes:
+    from batikkit_exporters.network import read_network
+    from batikkit_exporters.quantize import quantize
+    from batikkit_exporters.ranges import lay_grids
+    from batikkit_exporters.rounding import round_weights
+    from batikkit_exporters.twin import UnsupportedOperatorError
+
+    network = read_network((job.shared / FLOAT).read_bytes(), name="the float32 file")
+    observed = pickle.loads((job.shared / OBSERVED).read_bytes())
+    if observed is None:
+        raise UnsupportedOperatorError("the network has an operator that cannot be rehearsed")
+    wide = frozenset(node.outputs[0] for node in network.nodes) if job.recipe.activations == "int16" else frozenset()
+    grids = lay_grids(network, observed, method="mse", wide=wide)
+    images = np.load(job.shared / CALIBRATION, mmap_mode="r")[:ROUNDING_IMAGES]
+    rounded = round_weights(network, grids, np.asarray(images))
+    return quantize(rounded.network, grids, scales=rounded.scales, io=job.io)
+
+
+def save_graph(frozen: Any, path: Path) -> None:
+    """Writes a frozen graph's definition."""
+    path.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+
+
+def load_graph(path: Path) -> Any:
+    """The concrete function that `save_graph` wrote.
+
+    Raises:
+        VerificationError: the graph has another number of inputs or outputs than one.
+    """
+    from batikkit.keras_backend import tf
+
+    definition = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    sources = [node.name for node in definition.node if node.op == "Placeholder"]
+    results = [node.name for node in definition.node if node.op == "Identity" and node.name.startswith("Identity")]
+    if len(sources) != 1 or not results:
+        raise VerificationError(f"the frozen graph has inputs {sources} and outputs {results}: one of each is needed")
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, name=""), [])
+    return wrapped.prune(
+        wrapped.graph.as_graph_element(f"{sources[0]}:0"), wrapped.graph.as_graph_element("Identity:0")
+    )
+
+
+if __name__ == "__main__":
+    # Not this module's own `_answer`: what was pickled names the module as it is imported.
+    from batikkit_exporters import build as imported
+
+    imported._answer(Path(sys.argv[1]), Path(sys.argv[2]))

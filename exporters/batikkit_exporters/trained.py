@@ -1,0 +1,58 @@
+"""Variants whose weights are fine-tuned for the way they are stored: int8-qat, pruned, clustered."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit_exporters import build
+from batikkit_exporters.compression import CLUSTERS, SPARSITY, ClusteredWeights, PrunedWeights
+from batikkit_exporters.distill import Parameters, RoundedWeights, distill
+from batikkit_exporters.network import Network, read_network, write_network
+from batikkit_exporters.quantize import quantize
+from batikkit_exporters.ranges import lay_grids
+from batikkit_exporters.recipes import Recipe
+from batikkit_exporters.rounding import round_weights
+
+EPOCHS = 3
+# Rounding moves weights little; pruning and clustering leave more to make good.
+RATES = {"int8-qat": 1e-5, "pruned": 1e-4, "clustered": 1e-4}
+
+
+def train_variant(
+    recipe: Recipe, shared: Path, images: NDArray[np.uint8], *, io: str, seed: int, epochs: int = EPOCHS
+) -> tuple[bytes, str]:
+    """Trains one variant on uint8 [N, S, S, 3] photographs of the train split; returns its bytes and its method.
+
+    Raises:
+        UnsupportedOperatorError: the network has an operator that cannot be rehearsed.
+    """
+    network = read_network((shared / build.FLOAT).read_bytes(), name="the float32 file")
+    rate = RATES[recipe.name]
+    if recipe.name == "int8-qat":
+        grids = lay_grids(network, pickle.loads((shared / build.OBSERVED).read_bytes()), method="mse")
+        photographs = np.asarray(np.load(shared / build.CALIBRATION, mmap_mode="r")[: build.ROUNDING_IMAGES])
+        start = round_weights(network, grids, photographs)
+        trained = distill(
+            start.network,
+            RoundedWeights(start),
+            teacher=network,
+            images=images,
+            grids=grids,
+            epochs=epochs,
+            learning_rate=rate,
+            seed=seed,
+        )
+        return quantize(trained, grids, scales=start.scales, io=io), f"{epochs} epochs of distillation from {rate:g}"
+    parameters, what = _compressed(recipe, network)
+    trained = distill(network, parameters, teacher=network, images=images, epochs=epochs, learning_rate=rate, seed=seed)
+    return write_network(trained, min_runtime="1.5.0"), f"{what}, {epochs} epochs of distillation from {rate:g}"
+
+
+def _compressed(recipe: Recipe, network: Network) -> tuple[Parameters, str]:
+    if recipe.name == "pruned":
+        return PrunedWeights(network), f"{SPARSITY:.0%} of larger layers' weights zero"
+    return ClusteredWeights(network), f"{CLUSTERS} values per larger layer"
