@@ -47,7 +47,7 @@ def convert(
             raise ValueError(f"{recipe.name} needs representative images")
         converter.representative_dataset = lambda: ([image] for image in images())
         converter.target_spec.supported_ops = [_integer_kernels(recipe)]
-    if recipe.activations == "int8":
+    if recipe.activations == "int8":  # the converter's own 16-bit files take float32 only
         converter.inference_input_type = getattr(tf, io)
         converter.inference_output_type = tf.float32 if io == "uint8" else tf.int8
     return frozen_graph.convert(converter)

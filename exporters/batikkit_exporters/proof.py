@@ -31,7 +31,7 @@ def prove_contract(path: Path, recipe: Recipe, *, labels: Sequence[str], io: str
     """
     model = read_tflite(path)
     source, result = model.inputs[0], model.outputs[0]
-    wanted = io if recipe.activations == "int8" else "float32"
+    wanted = "float32" if recipe.activations == "float32" else io
     if len(source.shape) != 4 or source.shape[0] != 1 or source.shape[3] != 3 or source.dtype != wanted:
         raise VerificationError(f"{path.name} takes {source.dtype} {source.shape}, promised {wanted} [1, S, S, 3]")
     exact = {"uint8": (1.0, 0), "int8": (1.0, -128)}.get(source.dtype)
@@ -42,7 +42,7 @@ def prove_contract(path: Path, recipe: Recipe, *, labels: Sequence[str], io: str
         )
     if result.shape[-1] != len(labels):
         raise VerificationError(f"{path.name} has {result.shape[-1]} outputs for {len(labels)} labels")
-    if recipe.integer and recipe.activations == "int8" and not model.integer_only:
+    if recipe.integer and not model.integer_only:
         raise VerificationError(f"{path.name} is not integer-only: {'; '.join(model.non_integer[:3])}")
     return model
 
