@@ -4,12 +4,15 @@
 
 Each fold is tested once by a network that has not seen it; a part of the other folds chooses the best epoch. What is
 chosen by these figures is chosen by the held-out images, so confirm a choice on folds of another `--fold-seed`.
+
+The frozen features are computed once for all folds, and kept in `--keep` for further calls with the same augmentation.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import tempfile
 import time
@@ -21,23 +24,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit import model
+from batikkit.augment import augment
 from batikkit.config import TrainConfig, load_config
-from batikkit.inputs import Split, load_split
+from batikkit.console import Advance
+from batikkit.features import FrozenFeatures, write_features
+from batikkit.inputs import Inputs, Share, Split, load_split
 from batikkit.prepared import load_dataset
 from batikkit.split import SPLITS, SplitRow, fold_rows
 from batikkit.trainer import Phase, Trainer, predict_keras
 
+Features = dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]
+_DECIDE_VIEWS = ("seed", "image_size", "alpha", "rotation", "zoom", "shift", "crop_min", "flips", "quarter_turns",
+                 "brightness", "contrast", "saturation", "views")  # fmt: skip
 
-class _Watched(Trainer):
-    """A trainer that tests the network at the end of each phase."""
 
-    test: Split
-    accuracy: dict[str, float]
+class _Known(Inputs):
+    """Inputs whose frozen features are parts of all photographs'.
 
-    def _fit_phase(self, number: int, phase: Phase) -> None:
-        super()._fit_phase(number, phase)
-        right = predict_keras(self.net, self.test.pixels).argmax(axis=1) == self.test.labels
-        self.accuracy[phase.name] = float(right.mean())
+    `everything`: layer -> float16 ([views, N, ...], [1, N, ...]), augmented and plain; `chosen`: indices by split.
+    """
+
+    everything: Features
+    chosen: dict[str, NDArray[np.intp]]
+
+    def extract(self, net: Any, cuts: tuple[str, ...], advance: Advance) -> None:  # noqa: ARG002
+        self._features = {
+            cut: (
+                self.everything[cut][0][:, self.chosen["train"]],
+                self.everything[cut][1][0, self.chosen["validation"]],
+            )
+            for cut in cuts
+        }
 
 
 @contextlib.contextmanager
@@ -45,29 +62,61 @@ def _silent(_description: str) -> Iterator[Any]:
     yield lambda *_: None
 
 
+def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, keep: Path) -> Features:
+    """Frozen features of every photograph, augmented and plain, for both phases."""
+    net = model.build_model(config, classes=2, weights=weights)
+    layers = (model.POOL, str(model.cut_layer(net, frozen_layers=config.frozen_layers)))
+    key = [getattr(config, name) for name in _DECIDE_VIEWS] + [layers, weights, len(pixels)]
+    folder = keep / hashlib.sha256(repr(key).encode()).hexdigest()[:12]
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        extract = FrozenFeatures(net, layers)
+
+        def augmented(view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
+            return augment(pixels[indices], config=config, view=view, indices=indices)
+
+        def plain(_view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
+            return pixels[indices].astype(np.float32)
+
+        write_features(folder, extract, augmented, count=len(pixels), views=config.views, name="views")
+        write_features(folder, extract, plain, count=len(pixels), views=1, name="plain")
+        (folder / "done").touch()
+    return {
+        layer: (np.load(folder / f"views-{layer}.npy", "r"), np.load(folder / f"plain-{layer}.npy", "r"))
+        for layer in layers
+    }
+
+
 def run_fold(
-    rows: tuple[SplitRow, ...], pixels: NDArray[np.uint8], truth: NDArray[np.int64], config: TrainConfig, weights: str
+    rows: tuple[SplitRow, ...], everything: Split, features: Features, config: TrainConfig, weights: str
 ) -> dict[str, Any]:
-    """Trains on one fold's split; `pixels` and `truth` are those of all rows, in order."""
-    splits = {}
-    for name in SPLITS:
-        chosen = [i for i, row in enumerate(rows) if row.split == name]
-        splits[name] = Split(pixels[chosen], truth[chosen])
-    net = model.build_model(config, classes=int(truth.max()) + 1, weights=weights)
+    """Trains on one fold's split; `everything` and `features` are those of all rows, in order."""
+    chosen = {name: np.flatnonzero([row.split == name for row in rows]) for name in SPLITS}
+    splits = {name: Split(everything.pixels[index], everything.labels[index]) for name, index in chosen.items()}
+    net = model.build_model(config, classes=int(everything.labels.max()) + 1, weights=weights)
+    accuracy: dict[str, float] = {}
+
+    def test(phase: Phase) -> None:
+        right = predict_keras(net, splits["test"].pixels).argmax(axis=1) == splits["test"].labels
+        accuracy[phase.name] = round(float(right.mean()), 4)
+
+    train, validation = splits["train"], splits["validation"]
     with tempfile.TemporaryDirectory() as folder:
-        trainer = _Watched(net, config, splits["train"], splits["validation"], run=Path(folder), bar=_silent)
-        trainer.test, trainer.accuracy = splits["test"], {}
+        trainer = Trainer(net, config, train, validation, run=Path(folder), bar=_silent, phase_done=test)
+        trainer.inputs = _Known(config, train, validation, cache=Path(folder), cache_bytes=0, share=Share())
+        trainer.inputs.everything, trainer.inputs.chosen = features, chosen
         started = time.perf_counter()
         trainer.fit()
+    history = trainer.progress.history
     return {
-        **{name: round(value, 4) for name, value in trainer.accuracy.items()},
+        **accuracy,
         "n": len(splits["test"].labels),
-        "train_accuracy": round(trainer.progress.history[-1]["accuracy"], 3),
+        "train_accuracy": round(history[-1]["accuracy"], 3),
         "val_accuracy": [
-            round(max(h["val_accuracy"] for h in trainer.progress.history if h["phase"] == phase), 3)
-            for phase in sorted({h["phase"] for h in trainer.progress.history})
+            round(max(h["val_accuracy"] for h in history if h["phase"] == phase), 3)
+            for phase in sorted({h["phase"] for h in history})
         ],
-        "epochs": len(trainer.progress.history),
+        "epochs": len(history),
         "seconds": round(time.perf_counter() - started, 1),
     }
 
@@ -81,6 +130,7 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--only", default="", help="folds to run, such as 0,1 (all)")
     parser.add_argument("--fold-seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for frozen features (temporary)")
     asked = parser.parse_args()
     config = load_config(asked.preset, overrides=asked.overrides)
     data = load_dataset(asked.folder)
@@ -88,9 +138,10 @@ def main() -> None:
     results = []
     with tempfile.TemporaryDirectory() as folder:
         everything = load_split(asked.folder, samples, labels, config.image_size, Path(folder) / "all.npy", None)
+        features = all_features(everything.pixels, config, asked.weights, asked.keep or Path(folder))
         for fold in [int(f) for f in asked.only.split(",") if f] or range(asked.folds):
             rows = fold_rows(samples, folds=asked.folds, fold=fold, ratios=config.ratios, seed=asked.fold_seed)
-            result = run_fold(rows, everything.pixels, everything.labels, config, asked.weights)
+            result = run_fold(rows, everything, features, config, asked.weights)
             results.append(result)
             print(json.dumps({"preset": asked.preset, "set": asked.overrides, "fold": fold, **result}), flush=True)
     for name in ("head", "fine-tune"):

@@ -10,7 +10,7 @@ from batikkit.errors import InputError
 
 
 def test_every_preset_loads() -> None:
-    assert {"paper", "small-data", "smoke", "quickstart"} <= set(preset_names())
+    assert {"paper", "small-data", "best", "smoke", "quickstart"} <= set(preset_names())
     for name in preset_names():
         assert isinstance(load_config(name), TrainConfig)
 

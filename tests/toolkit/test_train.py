@@ -118,3 +118,29 @@ def test_a_loss_that_is_not_a_number_ends_with_a_line(
 
 def test_evaluation_file_is_json_with_a_schema(trained_run: Path) -> None:
     assert json.loads((trained_run / "metrics.json").read_text())["schema_version"] == 1
+
+
+def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weights_035: Path, tmp_path: Path) -> None:
+    from batikkit.config import load_config
+    from batikkit.console import progress
+    from batikkit.engine import cross_entropy
+    from batikkit.inputs import Split
+    from batikkit.model import build_model
+    from batikkit.trainer import Trainer, predict_keras
+
+    rng = np.random.default_rng(0)
+    # Validation labels that contradict training: every epoch that learns makes the validation loss worse.
+    images = rng.integers(0, 256, (12, 96, 96, 3), np.uint8)
+    images[::2, :, :, 0] = 0
+    truth = np.arange(12) % 2
+    config = load_config(
+        "smoke", overrides=["monitor=last", "phase1_learning_rate=0.003", "phase1_epochs=4", "phase2_epochs=0"]
+    )
+    net = build_model(config, classes=2, weights=weights_035)
+    train, validation = Split(images, truth), Split(images, 1 - truth)
+    trainer = Trainer(net, config, train, validation, run=tmp_path, bar=progress)
+    trainer.fit()
+    losses = [epoch["val_loss"] for epoch in trainer.progress.history]
+    assert losses[-1] > 1.1 * min(losses)
+    logits = np.log(predict_keras(net, images))
+    assert cross_entropy(logits, validation.labels) == pytest.approx(losses[-1], rel=0.02)

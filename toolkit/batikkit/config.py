@@ -44,7 +44,8 @@ class TrainConfig:
         plateau_factor: What `plateau` multiplies the rate by.
         plateau_patience: Epochs without a better validation loss before `plateau` acts.
         early_stopping_patience: Epochs without a better validation loss before a phase ends (0 = never).
-        monitor: Which validation figure picks the best epoch: `loss` or `accuracy`.
+        monitor: Which validation figure picks the best epoch: `loss` or `accuracy`; `last` takes the last one, for
+            schedules that end at zero and validation sets too small to choose by.
         label_smoothing: Probability mass spread over the other classes.
         class_weights: Weight the loss by inverse class frequency.
         mixup: Beta-distribution parameter of mixup (0 = off).
@@ -133,7 +134,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "plateau_factor": _between(0.01, 0.99),
     "plateau_patience": _between(1, 1000),
     "early_stopping_patience": _between(0, 10_000),
-    "monitor": _one_of("loss", "accuracy"),
+    "monitor": _one_of("loss", "accuracy", "last"),
     "label_smoothing": _between(0, 0.5),
     "mixup": _between(0, 10),
     "weight_average": _between(0, 0.99999),

@@ -212,7 +212,8 @@ class Trainer:
                 f"(now {phase.learning_rate:g}) and train again; the last good epoch is kept in {self.run}"
             )
         # Ties in accuracy are common on small sets; the loss breaks them.
-        score = val_accuracy - 1e-3 * val_loss if self.config.monitor == "accuracy" else -val_loss
+        scores = {"loss": -val_loss, "accuracy": val_accuracy - 1e-3 * val_loss, "last": float(len(progress.history))}
+        score = scores[self.config.monitor]
         if progress.best_score is None or score > progress.best_score:
             progress.best_score, progress.stale_epochs = score, 0
             self.best_weights = self.net.get_weights()
