@@ -23,12 +23,12 @@ from batikkit.frozen_graph import convert, converter, freeze
 from batikkit.interpreters import quiet_native
 from batikkit.keras_backend import keras
 
-_BATCH = 4
-"""Images per LiteRT call: large enough to amortise the call, small enough that activations stay in cache."""
-
 
 class FrozenFeatures:
-    """The frozen part as a LiteRT interpreter: images in, one array per named layer out.
+    """The frozen part as LiteRT interpreters, one per CPU: images in, one array per named layer out.
+
+    Each takes one image at a time: activations then stay in the processor's cache, which measured a sixth faster than
+    batches of 4.
 
     Args:
         model: The whole Keras model; its weights are copied into the interpreter.
@@ -36,10 +36,9 @@ class FrozenFeatures:
     """
 
     def __init__(self, model: Any, layers: tuple[str, ...]) -> None:
-        self.layers = layers
         self.seconds = 0.0  # spent in the interpreters so far
         body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
-        content = convert(converter(freeze(body, batch=_BATCH)))
+        content = convert(converter(freeze(body, batch=1)))
         self._interpreters = [_interpreter(content) for _ in range(os.cpu_count() or 1)]
         self.shapes: dict[str, tuple[int, ...]] = {
             name: tuple(model.get_layer(name).output.shape[1:]) for name in layers
@@ -49,21 +48,22 @@ class FrozenFeatures:
     def __call__(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Runs float32 [N, S, S, 3] (0..255); returns float32 [N, ...] per layer."""
         started = time.perf_counter()
-        chunks = [images[start : start + _BATCH] for start in range(0, len(images), _BATCH)]
-        with ThreadPoolExecutor(len(self._interpreters)) as pool:
-            lanes = len(self._interpreters)
-            done = list(pool.map(lambda lane: [self._run(lane, c) for c in chunks[lane::lanes]], range(lanes)))
-        self.seconds += time.perf_counter() - started
-        ordered = [done[i % lanes][i // lanes] for i in range(len(chunks))]
-        return {name: np.concatenate([chunk[name] for chunk in ordered]) for name in self.layers}
+        lanes = len(self._interpreters)
+        found = {name: np.empty((len(images), *shape), np.float32) for name, shape in self.shapes.items()}
 
-    def _run(self, lane: int, chunk: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        interpreter, count = self._interpreters[lane], len(chunk)
-        if count < _BATCH:
-            chunk = np.concatenate([chunk, np.zeros((_BATCH - count, *chunk.shape[1:]), np.float32)])
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], chunk)
-        interpreter.invoke()
-        return {name: interpreter.get_tensor(index)[:count] for name, index in self._outputs.items()}
+        def run(lane: int) -> None:
+            interpreter = self._interpreters[lane]
+            source = interpreter.get_input_details()[0]["index"]
+            for index in range(lane, len(images), lanes):
+                interpreter.set_tensor(source, images[index : index + 1])
+                interpreter.invoke()
+                for name, output in self._outputs.items():
+                    found[name][index] = interpreter.get_tensor(output)[0]
+
+        with ThreadPoolExecutor(lanes) as pool:
+            list(pool.map(run, range(lanes)))
+        self.seconds += time.perf_counter() - started
+        return found
 
 
 def write_features(
