@@ -201,10 +201,12 @@ def _rounded(state: _State, material: Material) -> Iterator[Candidate]:
 
 def _selective_float(state: _State, material: Material) -> Iterator[Candidate]:
     state.harm = _rank(state, material)
-    worst = {state.network.nodes[layer.node].outputs[0] for layer in state.harm[:FLOAT_LAYERS]}
-    grids = {index: grid for index, grid in state.grids().items() if index not in worst}
-    rounded = round_weights(state.network, grids, material.calibration[:ROUNDING_IMAGES])
-    yield f"{FLOAT_LAYERS} layers in float", quantize(rounded.network, grids, scales=rounded.scales), _nothing
+    worst = frozenset(state.network.nodes[layer.node].outputs[0] for layer in state.harm[:FLOAT_LAYERS])
+    grids = state.grids()
+    integer = {index: grid for index, grid in grids.items() if index not in worst}
+    rounded = round_weights(state.network, integer, material.calibration[:ROUNDING_IMAGES])
+    content = quantize(rounded.network, grids, scales=rounded.scales, floating=worst)
+    yield f"{FLOAT_LAYERS} layers in float", content, _nothing
 
 
 def _distilled(state: _State, material: Material) -> Iterator[Candidate]:

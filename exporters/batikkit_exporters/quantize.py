@@ -2,7 +2,7 @@
 
 This is what makes a choice of ranges, of bits per layer and of layers left in float reach the file exactly as chosen
 and rehearsed. Weights are symmetric 8-bit with a scale per output channel; biases are on the product of input and
-weight scales. A tensor without a grid stays in float: the layers around it are then joined by QUANTIZE and DEQUANTIZE,
+weight scales. Layers may stay in float: those around them are then joined by QUANTIZE and DEQUANTIZE,
 and the file says so (`integer_only`).
 """
 
@@ -42,13 +42,15 @@ def quantize(
     grids: Mapping[int, Grid],
     *,
     scales: Mapping[int, NDArray[np.float32]] | None = None,
+    floating: frozenset[int] = frozenset(),
     io: str = "uint8",
 ) -> bytes:
     """The `.tflite` bytes of the quantized network: uint8 (or int8) pixels in, float32 (or int8) scores out.
 
     Args:
         network: A float network.
-        grids: By tensor position; tensors without one stay float32.
+        grids: By tensor position.
+        floating: Tensors whose operators stay in float32; their grid is what integer operators behind them read.
         scales: Scale of weight tensors by position, where they were chosen already; otherwise from the largest weight.
         io: `uint8`, or `int8` for microcontrollers.
 
@@ -56,15 +58,21 @@ def quantize(
         InputError: an operator without an integer kernel here.
     """
     wide = any(grid.dtype == "int16" for grid in grids.values())
-    integer = _Quantizer(network, grids, scales or {}).build(io)
+    integer = _Quantizer(network, grids, scales or {}, floating).build(io)
     return write_network(integer, min_runtime=MIN_RUNTIME["int16" if wide else "int8"])
 
 
 class _Quantizer:
     """Builds the integer network operator by operator; `place` maps (float tensor, type) to its new position."""
 
-    def __init__(self, network: Network, grids: Mapping[int, Grid], scales: Mapping[int, NDArray[np.float32]]) -> None:
-        self._network, self._grids, self._scales = network, grids, scales
+    def __init__(
+        self,
+        network: Network,
+        grids: Mapping[int, Grid],
+        scales: Mapping[int, NDArray[np.float32]],
+        floating: frozenset[int],
+    ) -> None:
+        self._network, self._grids, self._scales, self._floating = network, grids, scales, floating
         self._values: list[Value] = []
         self._nodes: list[Node] = []
         self._place: dict[tuple[int, Grid | None], int] = {}
@@ -73,13 +81,17 @@ class _Quantizer:
         network = self._network
         source = self._entry(network.inputs[0], io)
         for node in network.nodes:
-            grid = self._grids.get(node.outputs[0])
+            grid = self._own_grid(node.outputs[0])
             if grid is None:
                 self._float_node(node)
             else:
                 self._integer_node(node, grid)
         result = self._exit(network.outputs[0], io)
         return Network(tuple(self._values), tuple(self._nodes), (source,), (result,))
+
+    def _own_grid(self, index: int) -> Grid | None:
+        """The grid on which a tensor is computed; None: in float."""
+        return None if index in self._floating else self._grids.get(index)
 
     def _add(self, value: Value) -> int:
         self._values.append(value)
@@ -111,7 +123,7 @@ class _Quantizer:
         return source
 
     def _exit(self, index: int, io: str) -> int:
-        grid = self._grids.get(index)
+        grid = self._own_grid(index)
         if io == "int8" and grid is not None and grid.dtype == "int8":
             return self._place[index, grid]
         return self._input(index, None)
@@ -120,7 +132,7 @@ class _Quantizer:
         """The position of a computed tensor on a given grid (None: in float), converted if need be."""
         if (index, grid) in self._place:
             return self._place[index, grid]
-        origin_grid = self._grids.get(index)
+        origin_grid = self._own_grid(index)
         origin = self._place[index, origin_grid]
         target = self._computed(index, grid)
         kind = "DEQUANTIZE" if grid is None else "QUANTIZE"
