@@ -18,6 +18,7 @@ from batikkit.cli.assets import assets
 from batikkit.cli.bench import bench
 from batikkit.cli.compare import compare
 from batikkit.cli.data import data
+from batikkit.cli.demo import demo
 from batikkit.cli.doctor import doctor
 from batikkit.cli.evaluate import evaluate
 from batikkit.cli.export import export
@@ -64,6 +65,7 @@ app.command()(bench)
 app.command()(report)
 app.command()(assets)
 app.command()(verify)
+app.command()(demo)
 app.command()(doctor)
 
 

@@ -1,0 +1,76 @@
+"""What the page says of a photograph: motifs, scores, latency, and "not batik / not sure" by the folder's own rule."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from batikkit.assets.manifest import read_assets_manifest
+from batikkit.assets.readme import recommended
+from batikkit.assets.rejection import calibrated
+from batikkit.assets.verify import open_variant
+from batikkit.images import load_pixels
+from batikkit.motif_names import display_name
+
+TEXTS = {
+    "en": {
+        "named": "**{motif}**, {confidence:.0%} sure",
+        "unsure": "**Not batik, or not sure.** The nearest would be {motif}, {confidence:.0%}.",
+        "latency": "{model} answered in {latency_ms:.1f} ms on this machine.",
+        "unreadable": "**Not a photograph that can be read.** Choose a JPEG or PNG.",
+        "nothing": "Choose a photograph or use the camera.",
+    },
+    "id": {
+        "named": "**{motif}**, yakin {confidence:.0%}",
+        "unsure": "**Bukan batik, atau tidak yakin.** Yang terdekat: {motif}, {confidence:.0%}.",
+        "latency": "{model} menjawab dalam {latency_ms:.1f} ms di mesin ini.",
+        "unreadable": "**Bukan foto yang dapat dibaca.** Pilih JPEG atau PNG.",
+        "nothing": "Pilih foto atau gunakan kamera.",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for one photograph: calibrated scores by label (0..1), the best first, and the rule's verdict."""
+
+    scores: tuple[tuple[str, float], ...]
+    named: bool
+    latency_ms: float
+    model: str
+
+    def sentence(self, language: str) -> str:
+        """The answer in words, Markdown."""
+        label, confidence = self.scores[0]
+        texts, motif = TEXTS[language], display_name(label, language)
+        verdict = texts["named" if self.named else "unsure"].format(motif=motif, confidence=confidence)
+        return f"{verdict}\n\n{texts['latency'].format(model=self.model, latency_ms=self.latency_ms)}"
+
+
+class Responder:
+    """Answers photographs with the recommended model of a folder of assets.
+
+    Raises:
+        InputError: not a folder of assets, or its model does not load.
+    """
+
+    def __init__(self, folder: Path, *, runtime: str | None = None) -> None:
+        self.manifest = read_assets_manifest(folder)
+        self._variant = recommended(self.manifest)
+        self._model = open_variant(folder, self.manifest, self._variant.name, runtime=runtime)
+
+    def answer(self, path: Path) -> Answer:
+        """Answers one image file.
+
+        Raises:
+            InputError: it is no image that can be read.
+        """
+        pixels = load_pixels(path, self.manifest.image_size)
+        started = time.perf_counter()
+        raw = self._model.classify(pixels)
+        latency_ms = (time.perf_counter() - started) * 1e3
+        scores = calibrated(raw, self.manifest.rejection.temperature)
+        order = scores.argsort()[::-1]
+        ranked = tuple((self.manifest.labels[i], float(scores[i])) for i in order)
+        return Answer(ranked, ranked[0][1] >= self.manifest.rejection.threshold, latency_ms, self._variant.file)
