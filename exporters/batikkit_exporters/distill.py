@@ -149,6 +149,7 @@ class _Adam:
         for variable, gradient, first, second in zip(
             self._variables, gradients, self._first, self._second, strict=True
         ):
+            gradient = tf.convert_to_tensor(gradient)  # shared values give sparse gradients
             first.assign(0.9 * first + 0.1 * gradient)
             second.assign(0.999 * second + 0.001 * gradient**2)
             variable.assign_sub(scale * first / (tf.sqrt(second) + 1e-8))
