@@ -1,0 +1,66 @@
+"""`batikkit assets` on a real, freshly trained and exported run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from batikkit.assets.build import build_assets
+from batikkit.assets.golden import read_expected
+from batikkit.assets.verify import verify_folder
+from batikkit.cli import main
+from batikkit.errors import InputError, VerificationError
+
+
+@pytest.fixture(scope="module")
+def run(trained_run: Path) -> Path:
+    from batikkit_exporters.export import export_run
+
+    if not (trained_run / "export" / "int8.tflite").exists():
+        export_run(trained_run, variants=("float16", "int8"))
+    return trained_run
+
+
+@pytest.mark.slow
+def test_a_folder_is_written_verified_and_replaced(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "assets"
+    made = build_assets(run, out)
+    assert len(list(verify_folder(out))) == 2 + 2 * len(made.manifest.variants)
+    for variant in made.manifest.variants:
+        exported = (run / "export" / f"{variant.name}.tflite").read_bytes()
+        assert (out / variant.file).read_bytes() == exported
+    card = (out / "model_card.md").read_text(encoding="utf-8")
+    assert "photographs" in card
+    assert "$" not in card
+    assert len(read_expected(out / "golden" / "expected.json")) == 10
+    before = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="not empty"):
+        build_assets(run, out)
+    build_assets(run, out, replace=True)
+    assert before == {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert [path.name for path in tmp_path.iterdir()] == ["assets"]
+
+
+@pytest.mark.slow
+def test_what_cannot_be_built(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "photos"
+    other.mkdir()
+    (other / "a.txt").write_text("mine")
+    with pytest.raises(InputError, match="not a folder of assets"):
+        build_assets(run, other, replace=True)
+    assert (other / "a.txt").read_text() == "mine"
+    with pytest.raises(InputError, match="--data DIR"):
+        build_assets(run, tmp_path / "out", data=tmp_path / "moved")
+    copied = Path(shutil.copytree(run, tmp_path / run.name))
+    model = copied / "export" / "int8.tflite"
+    model.write_bytes(model.read_bytes() + b"x")
+    with pytest.raises(VerificationError, match=r"int8\.tflite is not the file"):
+        build_assets(copied, tmp_path / "out")
+    shutil.rmtree(copied / "export")
+    with pytest.raises(SystemExit) as stopped:
+        main(["assets", str(copied), "--out", str(tmp_path / "out")])
+    assert stopped.value.code == 2
+    assert "batikkit export" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
