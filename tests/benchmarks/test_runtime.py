@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import flatbuffers
@@ -11,7 +13,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from batikkit.errors import InputError
-from batikkit.interpreters import find_runtime, probe_model, try_runtime
+from batikkit.interpreters import find_runtime, probe_model, quiet_native, try_runtime
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.probe import Prober, describe_exit, probe, vet
 from batikkit.runtime import open_model
@@ -168,3 +170,17 @@ print(json.dumps({"problem": try_runtime("tflite-runtime"), "scores": scores}))
     assert np.abs(np.array(answer["scores"]["float32"]) - pack.probabilities).max() < 1e-3
     assert np.mean(np.array(answer["scores"]["int8"]).argmax(1) == pack.probabilities.argmax(1)) > 0.9
     assert done.stderr == ""
+
+
+def test_two_threads_being_quiet_leave_standard_error_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
+    filters = list(warnings.filters)
+    first, second = quiet_native(), quiet_native()
+    first.__enter__()
+    with ThreadPoolExecutor(1) as other:  # overlapping, not nested: the first goes out while the second is inside
+        other.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        os.write(2, b"not heard")
+        other.submit(second.__exit__, None, None, None).result()
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
+    assert list(warnings.filters) == filters

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import re
 import sys
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator
@@ -228,13 +229,33 @@ def _spec(details: dict[str, Any]) -> TensorSpec:
     return TensorSpec(name, shape, dtype, float(scale) if quantized else None, int(zero_point) if quantized else None)
 
 
-@contextlib.contextmanager
-def quiet_native() -> Iterator[None]:
-    """Silences what native code prints on standard error and tf.lite's deprecation notice.
+class _Quiet:
+    """Descriptor 2 pointed at nothing while any thread asks for it.
 
-    The C++ logger has no switch in Python, so descriptor 2 itself is pointed at nothing for the duration. Errors are
-    not lost: they arrive as exceptions.
+    Both the descriptor and Python's warning filters belong to the whole process: two threads that each saved and put
+    back what they found could leave standard error silent for good. So only the first in and the last out touch them.
     """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._undo = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._undo.enter_context(_silenced())
+            self._inside += 1
+
+    def __exit__(self, *_raised: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._undo.close()
+
+
+@contextlib.contextmanager
+def _silenced() -> Iterator[None]:
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -248,8 +269,16 @@ def quiet_native() -> Iterator[None]:
         os.close(nowhere)
 
 
-_PLACE = re.compile(r"[└ ]*ERROR: \[[^\]]*\]$")
-"""LiteRT's CompiledModel wraps its reason in lines that only name places of its sources."""
+_quiet = _Quiet()
+
+
+def quiet_native() -> _Quiet:
+    """Silences what native code prints on standard error and tf.lite's deprecation notice, in a `with` block.
+
+    The C++ logger has no switch in Python, so descriptor 2 itself is pointed at nothing for the duration. Errors are
+    not lost: they arrive as exceptions. May be nested and used by several threads at once.
+    """
+    return _quiet
 
 
 def first_line(error: BaseException) -> str:
