@@ -281,6 +281,10 @@ def quiet_native() -> _Quiet:
     return _quiet
 
 
+_PLACE = re.compile(r"[└ ]*ERROR: \[[^\]]*\]$")
+"""LiteRT's CompiledModel wraps its reason in lines that only name places of its sources."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text that says something, or its type when it has none."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _PLACE.match(line.strip())]
