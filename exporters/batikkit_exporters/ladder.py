@@ -29,6 +29,8 @@ RANKING_IMAGES = 32
 FLOAT_LAYERS = 6
 DISTILL_EPOCHS = 4
 DISTILL_RATE = 1e-5
+OTHER_KINDS = ("selective-float", "int16x8")
+"""Rungs whose files are not plain int8: slower or not integer-only, so they are taken only when they reach the goal."""
 Report = Callable[[str], None]
 
 
@@ -155,9 +157,12 @@ def climb(material: Material, goal: Goal, *, all_rungs: bool = False, report: Re
 
 
 def _choose(steps: list[Step]) -> int:
-    """The first rung that passed, its candidate nearest to the float network; else the nearest of all."""
+    """The first rung that passed, its candidate nearest to the float network; else the nearest of all int8 files."""
     passed = [step for step in steps if step.passed]
-    pool = [step for step in passed if step.rung == passed[0].rung] if passed else steps
+    if passed:
+        pool = [step for step in passed if step.rung == passed[0].rung]
+    else:
+        pool = [step for step in steps if step.rung not in OTHER_KINDS] or steps
     best = min(pool, key=lambda step: (-step.judgement.agreement, step.judgement.mean_difference))
     return steps.index(best)
 

@@ -1,11 +1,12 @@
-"""int8 on photographs that training never saw: batikkit's ladder against TensorFlow's converter, pooled over folds.
+"""int8 on photographs that training never saw: batikkit's file against TensorFlow's converter's, pooled over folds.
 
     batikkit data split photos/ --folds 3 --out folds/
     batikkit train photos/ --preset small-data --split folds/fold1.csv      # and so on: one run a fold
-    python benchmarks/peers/ladder_folds.py RUN RUN RUN --target-drop 0.5
+    python benchmarks/peers/int8_folds.py RUN RUN RUN [--target-drop 0.5]
 
-For each run the ladder is climbed by `batikkit export`, which sees the train and validation parts only; its file and
-the converter's plain int8 of the same network and the same calibration photographs then answer the run's test part.
+For each run `batikkit export --int8` (with --target-drop: its ladder), which sees the train and validation parts only,
+makes a file; that and the converter's plain int8 of the same network and the same calibration photographs then answer
+the run's test part.
 """
 
 from __future__ import annotations
@@ -44,28 +45,28 @@ def plain_int8(run: Path) -> bytes:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+")
-    parser.add_argument("--target-drop", default="0.5")
+    parser.add_argument("--target-drop", help="climb the ladder to this, in points")
     asked = parser.parse_args()
-    found: dict[str, list[NDArray[np.float32]]] = {"float": [], "converter": [], "ladder": []}
+    found: dict[str, list[NDArray[np.float32]]] = {"float": [], "converter": [], "batikkit": []}
     truth = []
     for run in asked.runs:
         command = [sys.executable, "-c", "from batikkit.cli import main; main()", "export", str(run), "--int8"]
         # Exit code 1 says that no rung met the goal; the nearest file is there all the same.
-        subprocess.run([*command, "--target-drop", asked.target_drop], check=False)
+        subprocess.run(command + (["--target-drop", asked.target_drop] if asked.target_drop else []), check=False)
         pack = read_parity_pack(run / EXPORT_FOLDER / "parity.npz")
         images, labels = np.stack(list(iter_images(pack))), pack.labels
         with tempfile.TemporaryDirectory() as folder:
             plain = Path(folder) / "plain.tflite"
             plain.write_bytes(plain_int8(run))
             answers = {"float": pack.probabilities, "converter": open_model(plain).predict(images)}
-        answers["ladder"] = open_model(run / EXPORT_FOLDER / "int8.tflite").predict(images)
+        answers["batikkit"] = open_model(run / EXPORT_FOLDER / "int8.tflite").predict(images)
         for name, scores in answers.items():
             found[name].append(scores)
         truth.append(labels)
-        for name in ("converter", "ladder"):
+        for name in ("converter", "batikkit"):
             print(json.dumps({"run": run.name, **compared(answers["float"], answers[name], labels, name)}), flush=True)
     pooled = {name: np.concatenate(parts) for name, parts in found.items()}
-    for name in ("converter", "ladder"):
+    for name in ("converter", "batikkit"):
         print(json.dumps({"run": "all", **compared(pooled["float"], pooled[name], np.concatenate(truth), name)}))
 
 
