@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit import atomic
+from batikkit.console import progress
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, write_labels
@@ -135,7 +137,9 @@ def export_source(
     if wanted:
         for exported in _Export(source, options, report).run(wanted):
             name = exported.manifest.variant
-            journal.record(source.folder, name, made_from.get(name, _fingerprint(source, options, find_recipe(name))))
+            made = made_from.get(name, _fingerprint(source, options, find_recipe(name)))
+            if exported.goal_met:  # else the same command must fail again, not find its file finished
+                journal.record(source.folder, name, made)
             report(_line(exported))
             done[name] = exported
     return [done[name] for name in dict.fromkeys((*variants, *done)) if name in done]
@@ -213,8 +217,10 @@ class _Export:
             yield self._finish(job, built, drawn)
         for recipe in recipes:
             if recipe.trained:
+                started = time.perf_counter()
                 job = self._trained_job(recipe, shared, net)
-                yield self._finish(job, build.build(job), drawn)
+                built = build.build(job)
+                yield self._finish(job, replace(built, seconds=time.perf_counter() - started), drawn)
             elif climbing and recipe.name == "int8":
                 yield self._climb(shared, net, drawn)
 
@@ -258,7 +264,10 @@ class _Export:
 
         images = self._pixels("train", net.image_size)[0]
         self._report(f"{recipe.name}: training on {len(images)} photographs of the train split")
-        content, method = train_variant(recipe, shared, images, io=self._options.io, seed=self._options.seed)
+        with progress(f"training {recipe.name}") as advance:
+            content, method = train_variant(
+                recipe, shared, images, io=self._options.io, seed=self._options.seed, advance=advance
+            )
         return self._job(recipe, shared, content, method)
 
     def _climb(self, shared: Path, net: LoadedNet, drawn: Calibration) -> Exported:

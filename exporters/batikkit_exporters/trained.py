@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.tflite_file import read_tflite
 from batikkit_exporters import build
 from batikkit_exporters.compression import CLUSTERS, SPARSITY, ClusteredWeights, PrunedWeights
-from batikkit_exporters.distill import Parameters, RoundedWeights, distill
+from batikkit_exporters.distill import Advance, Parameters, RoundedWeights, distill
 from batikkit_exporters.network import Network, read_network, write_network
 from batikkit_exporters.quantize import quantize
 from batikkit_exporters.ranges import lay_grids
@@ -23,7 +24,14 @@ RATES = {"int8-qat": 1e-5, "pruned": 1e-4, "clustered": 1e-4}
 
 
 def train_variant(
-    recipe: Recipe, shared: Path, images: NDArray[np.uint8], *, io: str, seed: int, epochs: int = EPOCHS
+    recipe: Recipe,
+    shared: Path,
+    images: NDArray[np.uint8],
+    *,
+    io: str,
+    seed: int,
+    epochs: int = EPOCHS,
+    advance: Advance = lambda _done, _total: None,
 ) -> tuple[bytes, str]:
     """Trains one variant on uint8 [N, S, S, 3] photographs of the train split; returns its bytes and its method.
 
@@ -45,11 +53,23 @@ def train_variant(
             epochs=epochs,
             learning_rate=rate,
             seed=seed,
+            advance=advance,
         )
         return quantize(trained, grids, scales=start.scales, io=io), f"{epochs} epochs of distillation from {rate:g}"
     parameters, what = _compressed(recipe, network)
-    trained = distill(network, parameters, teacher=network, images=images, epochs=epochs, learning_rate=rate, seed=seed)
-    return write_network(trained, min_runtime="1.5.0"), f"{what}, {epochs} epochs of distillation from {rate:g}"
+    trained = distill(
+        network,
+        parameters,
+        teacher=network,
+        images=images,
+        epochs=epochs,
+        learning_rate=rate,
+        seed=seed,
+        advance=advance,
+    )
+    # The operators are those of the float32 file, so what runs one runs the other.
+    oldest = read_tflite(shared / build.FLOAT).min_runtime or "unknown"
+    return write_network(trained, min_runtime=oldest), f"{what}, {epochs} epochs of distillation from {rate:g}"
 
 
 def _compressed(recipe: Recipe, network: Network) -> tuple[Parameters, str]:

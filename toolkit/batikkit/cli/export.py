@@ -25,7 +25,9 @@ def export(
         float | None,
         typer.Option(metavar="POINTS", help="Climb the quantization ladder until --int8 loses at most this."),
     ] = None,
-    target_agreement: Annotated[float, typer.Option(help="And agrees with the float model at least this much.")] = 0.99,
+    target_agreement: Annotated[
+        float, typer.Option(min=0, max=1, help="And agrees with the float model at least this much.")
+    ] = 0.99,
     all_rungs: Annotated[bool, typer.Option("--all-rungs", help="Climb to the end, for the full table.")] = False,
     compat: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Oldest runtime that has to load the files, such as 2.14.")
