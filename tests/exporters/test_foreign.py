@@ -1,0 +1,113 @@
+"""Models trained elsewhere: every file kind is exported for real, what cannot be exported is refused in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from batikkit.cli import main
+from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.runtime import open_model
+
+# Keras 3 saves its own variables in a way that NumPy 2 warns of.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
+SIDE = 48
+KINDS = ("keras3.keras", "tf_keras.keras", "tf_keras.h5", "saved_model")
+
+
+def network(keras: Any, *, activation: str | None = "softmax", shape: tuple[int, ...] = (SIDE, SIDE, 3)) -> Any:
+    """A small classifier of 3 classes over raw pixels; `keras` is either generation."""
+    keras.utils.set_random_seed(3)
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(shape),
+            layers.Rescaling(1 / 127.5, offset=-1),
+            layers.Conv2D(8, 3, strides=2, activation="relu"),
+            layers.DepthwiseConv2D(3, padding="same", activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation=activation, kernel_initializer=keras.initializers.RandomNormal(stddev=2.0)),
+        ]
+    )
+
+
+def save(kind: str, folder: Path, **options: Any) -> Path:
+    from batikkit.keras_backend import keras, tf
+
+    path = folder / kind
+    if kind == "keras3.keras":
+        import keras as keras3
+
+        network(keras3, **options).save(path)
+    elif kind == "saved_model":
+        model = network(keras, **options)
+        spec = tf.TensorSpec((None, SIDE, SIDE, 3), tf.float32, name="pixels")
+        call = tf.function(lambda pixels: {"scores": model(pixels, training=False)}, input_signature=[spec])
+        tracked = tf.Module()
+        tracked.model = model
+        tf.saved_model.save(tracked, str(path), signatures={"serving_default": call})
+    else:
+        model = network(keras, **options)
+        if path.suffix == ".h5":
+            with pytest.warns(UserWarning, match="HDF5"):
+                model.save(path)
+        else:
+            model.save(path)
+    return path
+
+
+def export(model: Path, data: Path, out: Path, *options: str) -> int:
+    labels = model.parent / "labels.txt"
+    labels.write_text("across\ndiagonal\nupright\n")
+    command = ["export", "--model", str(model), "--labels", str(labels), "--data", str(data), "--out", str(out)]
+    with pytest.raises(SystemExit) as done:
+        main([*command, "--calibration-size", "6", *options])
+    assert isinstance(done.value.code, int)
+    return done.value.code
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_file_is_exported(kind: str, stripes_for_training: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert export(save(kind, tmp_path), stripes_for_training, out, "--float32") == 0
+    pack = read_parity_pack(out / "parity.npz")
+    answers = open_model(out / "float32.tflite").predict(np.stack(list(iter_images(pack))))
+    assert np.ptp(answers, axis=0).max() > 0.01, "the pictures must differ in their scores"
+    assert np.abs(answers - pack.probabilities).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"activation": None}, "does not end in softmax"), ({"shape": (SIDE, 64, 3)}, "fixed square input")],
+)
+@pytest.mark.parametrize("kind", ["keras3.keras", "tf_keras.keras"])
+def test_what_is_no_classifier_is_refused(
+    kind: str,
+    options: dict[str, Any],
+    said: str,
+    stripes_for_training: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    model = save(kind, tmp_path, **options)
+    capsys.readouterr()
+    assert export(model, stripes_for_training, tmp_path / "out", "--float32") == 2
+    refusals = [line for line in capsys.readouterr().err.splitlines() if said in line]
+    assert len(refusals) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_unchanged_is_left_alone_and_a_changed_option_rebuilds(stripes_for_training: Path, tmp_path: Path) -> None:
+    model, out = save("tf_keras.keras", tmp_path), tmp_path / "out"
+
+    def stamps(*options: str) -> dict[str, int]:
+        assert export(model, stripes_for_training, out, "--float32", "--int8", *options) == 0
+        return {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+
+    first = stamps()
+    assert stamps() == first
+    changed = stamps("--license", "CC0-1.0")
+    assert {name for name in first if changed[name] != first[name]} >= {"float32.tflite", "int8.tflite"}
