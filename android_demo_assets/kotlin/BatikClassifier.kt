@@ -69,7 +69,7 @@ class BatikClassifier(assets: AssetManager, threads: Int = 2) : AutoCloseable {
 
     companion object {
         const val MODEL = "batik_int8.tflite"
-        const val MODEL_SHA256 = "e78a43514fa622bcccd2cc625ddd9edc6732546f8c9926310d7096c10088019e"
+        const val MODEL_SHA256 = "a47264d543ebe751488c8b2bf579857a33f99be0f3d58b55492508c4f84414c6"
         const val SIZE = 96
         const val TEMPERATURE = 0.587
         const val THRESHOLD = 0.9942

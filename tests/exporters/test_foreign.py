@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from batikkit.cli import main
+from batikkit.manifest import read_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runtime import open_model
 
@@ -111,3 +114,30 @@ def test_unchanged_is_left_alone_and_a_changed_option_rebuilds(stripes_for_train
     assert stamps() == first
     changed = stamps("--license", "CC0-1.0")
     assert {name for name in first if changed[name] != first[name]} >= {"float32.tflite", "int8.tflite"}
+
+
+def test_compatible_files_run_in_tflite_runtime_2_14(stripes_for_training: Path, tmp_path: Path) -> None:
+    python = Path(os.environ.get("BATIKKIT_LEGACY_PYTHON", Path(__file__).parents[2] / ".venv-legacy/bin/python"))
+    if not python.exists():
+        pytest.skip(f"no {python}: python3.11 -m venv .venv-legacy; pip install 'batikkit[pi-legacy]' into it")
+    variants = ("float32", "float16", "int8", "dynamic")
+    model, out = save("tf_keras.keras", tmp_path), tmp_path / "out"
+    assert export(model, stripes_for_training, out, "--compat", "2.14", *(f"--{name}" for name in variants)) == 0
+    images = np.stack(list(iter_images(read_parity_pack(out / "parity.npz"))))
+    np.save(tmp_path / "images.npy", images)
+    script = (
+        "import sys, numpy as np, tflite_runtime.interpreter as t\n"
+        "i = t.Interpreter(sys.argv[1], num_threads=1); i.allocate_tensors()\n"
+        "a, b = i.get_input_details()[0], i.get_output_details()[0]; found = []\n"
+        "for x in np.load(sys.argv[2]):\n"
+        "    i.set_tensor(a['index'], x[None].astype(a['dtype'])); i.invoke()\n"
+        "    found.append(i.get_tensor(b['index'])[0].copy())\n"
+        "np.save(sys.argv[3], np.stack(found))\n"
+    )
+    for name in variants:
+        file, answers = out / f"{name}.tflite", tmp_path / f"{name}.npy"
+        command = [str(python), "-c", script, str(file), str(tmp_path / "images.npy"), str(answers)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, f"{name}: {done.stderr[-800:]}"
+        assert np.abs(np.load(answers) - open_model(file).predict(images)).max() < 0.02
+        assert [int(part) for part in read_manifest(file.with_suffix(".json")).min_runtime.split(".")[:2]] <= [2, 14]
