@@ -107,7 +107,9 @@ def test_each_planted_mistake_is_found(variant: str, fault: str) -> None:
     assert verdict.explained
     assert [rival.name for rival in verdict.rivals] == []
     if fault not in ("nearest", "divided-by-255", "scaled-twice"):  # those leave nothing of the resize to see
-        assert verdict.best.resize == "bilinear"
+        assert "bilinear" in verdict.best.resizes
+        if variant == "float16":  # scores in steps of 1/256 leave more than one way of resizing possible
+            assert verdict.best.resizes == ("bilinear",)
 
 
 def test_a_single_image_is_enough_for_the_usual_ones() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,14 @@ class Explanation:
 
     Attributes:
         fault: None: the app does everything right.
-        resize: The way of resizing that fits best.
+        resizes: The ways of resizing that fit, best first: more than one where these images do not tell them apart.
         distance: Mean Hellinger distance to the observed scores (0..1).
         largest_difference: Of any score (0..1).
         within: Whether every score lies within its variant's tolerance.
     """
 
     fault: Fault | None
-    resize: str
+    resizes: tuple[str, ...]
     distance: float
     largest_difference: float
     within: bool
@@ -102,16 +102,13 @@ def explain(
             difference = float(np.abs(scores - seen.scores).max())
             fit = _Fit(hypothesis.fault, hellinger(scores, seen.scores), difference, difference <= tolerance)
             fits[hypothesis.name, hypothesis.resize].append(fit)
-    best_of: dict[str, Explanation] = {}
-    for (name, resize), some in fits.items():
-        explanation = _explanation(resize, some)
-        if name not in best_of or explanation.distance < best_of[name].distance:
-            best_of[name] = explanation
-    # The sort is stable and `none` comes first: a mistake that is invisible in these images is not preferred to none.
-    ranking = tuple(sorted(best_of.values(), key=lambda e: e.distance))
     noise = NOISE * max(manifest.variant(name).tolerance for name in models)
-    limit = max(CLOSE * ranking[0].distance, ranking[0].distance + noise)
-    near = [e for e in ranking if e.distance <= limit]
+    # The sorts are stable and `none` comes first: a mistake that is invisible in these images is not preferred to none.
+    by_fault: dict[str, list[Explanation]] = defaultdict(list)
+    for (name, resize), some in fits.items():
+        by_fault[name].append(_explanation(resize, some))
+    ranking = tuple(sorted((_joined(some, noise) for some in by_fault.values()), key=_distance))
+    near = _near(ranking, noise)
     # An app is not accused where these images cannot tell the mistake from none.
     best = next((e for e in near if e.fault is None), near[0])
     return Verdict(best, tuple(e for e in near if e is not best), ranking)
@@ -127,10 +124,26 @@ class _Fit:
     within: bool
 
 
+def _distance(explanation: Explanation) -> float:
+    return explanation.distance
+
+
+def _near(ranking: Sequence[Explanation], noise: float) -> list[Explanation]:
+    """Those of a ranking by distance that the first does not clearly beat."""
+    limit = max(CLOSE * ranking[0].distance, ranking[0].distance + noise)
+    return [explanation for explanation in ranking if explanation.distance <= limit]
+
+
+def _joined(ways: Sequence[Explanation], noise: float) -> Explanation:
+    """One mistake under several ways of resizing: the best of them, with all those that fit as well."""
+    near = _near(sorted(ways, key=_distance), noise)
+    return replace(near[0], resizes=tuple(way.resizes[0] for way in near))
+
+
 def _explanation(resize: str, fits: Sequence[_Fit]) -> Explanation:
     distance = float(np.mean([fit.distance for fit in fits]))
     largest = max(fit.difference for fit in fits)
-    return Explanation(fits[0].fault, resize, distance, largest, all(fit.within for fit in fits))
+    return Explanation(fits[0].fault, (resize,), distance, largest, all(fit.within for fit in fits))
 
 
 def read_observations(path: Path, manifest: AssetsManifest, images: Sequence[str]) -> tuple[Observation, ...]:

@@ -67,7 +67,7 @@ def _explain(folder: Path, scores: Path, runtime: str | None, json_file: Path | 
 def _plain(explanation: Explanation) -> dict[str, object]:
     return {
         "fault": explanation.name,
-        "resize": explanation.resize,
+        "resizes": list(explanation.resizes),
         "distance": explanation.distance,
         "largest_difference": explanation.largest_difference,
         "within_tolerance": explanation.within,
@@ -79,7 +79,7 @@ def _print_verdict(verdict: Verdict) -> None:
     if not verdict.explained:
         typer.echo("no single known mistake explains these scores; the nearest:")
     if best.fault is None:
-        typer.echo(f"none: the app feeds the model correctly (resize: {best.resize})")
+        typer.echo(f"none: the app feeds the model correctly (resize: {' or '.join(best.resizes)})")
     else:
         typer.echo(f"{best.name}: the app {best.fault.what}")
         typer.echo(f"cure: {best.fault.cure}")
