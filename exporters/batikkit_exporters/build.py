@@ -124,7 +124,7 @@ def make(job: Job) -> tuple[bytes, str]:
         return (job.shared / FLOAT).read_bytes(), method
     if not recipe.calibrated:
         return _convert(job), method
-    from batikkit_exporters.twin import UnsupportedOperatorError
+    from batikkit_exporters.network import UnsupportedOperatorError
 
     try:
         return _quantize(job), method
@@ -143,11 +143,10 @@ def _convert(job: Job) -> bytes:
 
 
 def _quantize(job: Job) -> bytes:
-    from batikkit_exporters.network import read_network
+    from batikkit_exporters.network import UnsupportedOperatorError, read_network
     from batikkit_exporters.quantize import quantize
     from batikkit_exporters.ranges import lay_grids
     from batikkit_exporters.rounding import round_weights
-    from batikkit_exporters.twin import UnsupportedOperatorError
 
     network = read_network((job.shared / FLOAT).read_bytes(), name="the float32 file")
     observed = pickle.loads((job.shared / OBSERVED).read_bytes())

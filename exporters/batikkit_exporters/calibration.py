@@ -121,6 +121,20 @@ def read_calibration(path: Path, *, rows: Sequence[SplitRow], root: Path, image_
     return found
 
 
+def list_sha256(path: Path, *, root: Path) -> str:
+    """Hash of a user's own list or folder and of every photograph it names, hex: another one means other ranges.
+
+    Raises:
+        InputError: the list or a photograph cannot be read.
+    """
+    if path.is_dir():
+        root, names = path, [(file, "") for file in image_files(path)]
+    else:
+        names = _read_names(path)
+    text = "\n".join(f"{name} {label} {_digest(root, name)}" for name, label in names)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _read_names(path: Path) -> list[tuple[str, str]]:
     try:
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))

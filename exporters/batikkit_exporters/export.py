@@ -34,11 +34,12 @@ from batikkit_exporters.calibration import (
     CALIBRATION_FILE,
     CalibrationSet,
     draw_calibration,
+    list_sha256,
     read_calibration,
 )
 from batikkit_exporters.metadata import ModelInfo
 from batikkit_exporters.proof import describe, release
-from batikkit_exporters.recipes import Recipe, find_recipe
+from batikkit_exporters.recipes import RECIPES, Recipe, find_recipe
 from batikkit_exporters.source import LoadedNet, Source, source_of_run
 
 PROOF_IMAGES = 8
@@ -129,6 +130,8 @@ def export_source(
     recipes = [find_recipe(name) for name in variants]
     if options.compat is not None:
         release(options.compat)
+    if options.target_drop is not None and options.io != "uint8":
+        raise InputError(f"--io {options.io} with --target-drop: the ladder makes files that take uint8; leave one out")
     made_from = {recipe.name: _fingerprint(source, options, recipe) for recipe in recipes}
     wanted = [recipe for recipe in recipes if not _finished(source.folder, recipe.name, made_from[recipe.name])]
     done = {recipe.name: _as_it_was(source.folder, recipe.name) for recipe in recipes if recipe not in wanted}
@@ -148,7 +151,7 @@ def export_source(
 def _fingerprint(source: Source, options: Options, recipe: Recipe) -> str:
     facts = {**asdict(options), "calibration": None}
     if options.calibration is not None:
-        facts["calibration"] = str(options.calibration.resolve())
+        facts["calibration"] = list_sha256(options.calibration, root=source.root)
     if recipe.name != "int8":
         facts = {**facts, "target_drop": None, "target_agreement": None, "all_rungs": None}
     return journal.fingerprint(source, facts)
@@ -198,7 +201,7 @@ class _Export:
     ) -> Iterator[Exported]:
         from batikkit_exporters.convert import convert
 
-        atomic.write_bytes(self._source.folder / CALIBRATION_FILE, calibration.csv())
+        self._write_calibration(recipes, calibration)
         self._report("parity pack: running the model on the test photographs")
         self._write_parity(net, shared / build.PROOF)
         build.save_graph(net.frozen, shared / build.GRAPH)
@@ -224,11 +227,29 @@ class _Export:
             elif climbing and recipe.name == "int8":
                 yield self._climb(shared, net, drawn)
 
+    def _write_calibration(self, recipes: Sequence[Recipe], calibration: CalibrationSet) -> None:
+        """Writes `calibration.csv`, unless files stay here that were calibrated with other photographs."""
+        folder = self._source.folder
+        path, content = folder / CALIBRATION_FILE, calibration.csv()
+        if path.is_file() and path.read_bytes() == content:
+            return
+        made = {recipe.name for recipe in recipes}
+        others = [
+            name for name, recipe in RECIPES.items() if (recipe.calibrated or recipe.trained) and name not in made
+        ]
+        kept = [f"{name}.tflite" for name in others if (folder / f"{name}.tflite").is_file()]
+        if not kept:
+            atomic.write_bytes(path, content)
+        elif any(recipe.calibrated or recipe.trained for recipe in recipes):
+            raise InputError(
+                f"{kept[0]} in {folder} was calibrated with other photographs than this export would be: export it in "
+                "the same command, use the same --seed, --calibration-size and --calibration, or remove it"
+            )
+
     def _observe(self, shared: Path, calibration: CalibrationSet) -> float | None:
         """Shows the photographs to the float network once, for all variants that need ranges."""
-        from batikkit_exporters.network import read_network
+        from batikkit_exporters.network import UnsupportedOperatorError, read_network
         from batikkit_exporters.observation import find_stability, observe
-        from batikkit_exporters.twin import UnsupportedOperatorError
 
         pixels = calibration.pixels()
         np.save(shared / build.CALIBRATION, pixels)
@@ -294,7 +315,11 @@ class _Export:
         name = "int16x8" if chosen.rung == "int16x8" else "int8"
         recipe = replace(find_recipe(name), integer=chosen.judgement.integer_only)
         job = self._job(recipe, shared, climbed.content, f"ladder, {chosen.rung}: {chosen.candidate}")
-        return replace(self._finish(job, build.build(job), drawn), goal_met=chosen.passed)
+        exported = replace(self._finish(job, build.build(job), drawn), goal_met=chosen.passed)
+        if name != "int8":  # an int8 file of an earlier export is not what this one chose
+            for stale in (self._source.folder / "int8.tflite", self._source.folder / "int8.json"):
+                stale.unlink(missing_ok=True)
+        return exported
 
     def _finish(self, job: build.Job, built: build.Built, drawn: Calibration) -> Exported:
         """Moves a proven file to its place and writes its manifest."""

@@ -36,19 +36,14 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Goal:
-    """What a file has to reach on the jury: most points lost, least agreement (0..1), largest size."""
+    """What a file has to reach on the jury: most points lost, least agreement (0..1)."""
 
     drop_pp: float = 0.5
     agreement: float = 0.99
-    size_bytes: int = 3_200_000
 
     def met_by(self, judgement: Judgement) -> bool:
         """Whether a file passes."""
-        return (
-            judgement.drop_pp <= self.drop_pp
-            and judgement.agreement >= self.agreement
-            and judgement.size_bytes <= self.size_bytes
-        )
+        return judgement.drop_pp <= self.drop_pp and judgement.agreement >= self.agreement
 
 
 @dataclass(frozen=True)

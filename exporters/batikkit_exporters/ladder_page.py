@@ -55,8 +55,7 @@ def to_markdown(climbed: Climbed) -> str:
     lines = [
         "# Quantization ladder",
         "",
-        f"Goal: drop of at most {goal.drop_pp:g} points, agreement of at least {100 * goal.agreement:g} %, at most "
-        f"{goal.size_bytes / 1e6:g} MB.",
+        f"Goal: drop of at most {goal.drop_pp:g} points, agreement of at least {100 * goal.agreement:g} %.",
         f"Judged on {climbed.photographs} validation photographs and their views; no test photograph was used. Latency "
         "is the median of one thread on the exporting machine, no proxy for a phone.",
         f"**{chosen.rung}** ({chosen.candidate}) {verdict}.",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.errors import InputError
 from batikkit.flatbuffer import Table
 from batikkit.tflite_file import verify_tflite
 from batikkit.tflite_graph import Tensor
@@ -22,11 +23,16 @@ from batikkit.tflite_schema import (
     TENSOR_TYPES,
 )
 from batikkit_exporters.flatbuffer_pack import make_table, pack_flatbuffer
+from batikkit_exporters.releases import oldest_runtime
 
 Array = NDArray[np.generic]
 # The slot for the operator code used by readers older than TensorFlow 2.4 holds one byte.
 _LARGEST_OLD_CODE = 127
 MIN_RUNTIME_FIELD_BYTES = 16
+
+
+class UnsupportedOperatorError(InputError):
+    """The network has an operator that batikkit cannot rehearse, or has no integer kernel for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,12 +132,12 @@ def _value(tensor: Tensor) -> Value:
     return Value(tensor.name, tensor.shape, tensor.dtype, data, tensor.scale, tensor.zero_point, tensor.axis)
 
 
-def write_network(network: Network, *, min_runtime: str) -> bytes:
+def write_network(network: Network) -> bytes:
     """The bytes of a `.tflite` file.
 
     Args:
-        network: What to write; tensors that no operator touches are left out.
-        min_runtime: Oldest TensorFlow Lite version that runs it, recorded as the converter does.
+        network: What to write; tensors that no operator touches are left out. The oldest TensorFlow Lite version that
+            runs its operators is recorded as the converter does.
     """
     used = sorted({i for node in network.nodes for i in (*node.inputs, *node.outputs) if i >= 0} | set(network.inputs))
     place = {index: number for number, index in enumerate(used)}
@@ -159,7 +165,7 @@ def write_network(network: Network, *, min_runtime: str) -> bytes:
         operators=operators,
         name="main",
     )
-    stamp = min_runtime.encode().ljust(MIN_RUNTIME_FIELD_BYTES, b"\0")
+    stamp = oldest_runtime(kinds).encode().ljust(MIN_RUNTIME_FIELD_BYTES, b"\0")
     buffers.append(make_table(SCHEMA, "Buffer", data=np.frombuffer(stamp, np.uint8)))
     model = make_table(
         SCHEMA,

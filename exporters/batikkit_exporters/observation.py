@@ -60,7 +60,8 @@ def observe(network: Network, images: NDArray[np.uint8], *, seed: int = 0) -> di
         return [seen[index] for index in order]
 
     function = tf.function(summarise)
-    for batch in batches(images):
+    # At least two batches, since stability compares every other one with the rest.
+    for batch in batches(images, min(BATCH, -(-len(images) // 2))):
         for index, summary in zip(order, function(tf.constant(batch)), strict=True):
             parts.setdefault(index, []).append(tuple(part.numpy() for part in summary))
     return {index: _joined(rows) for index, rows in parts.items()}

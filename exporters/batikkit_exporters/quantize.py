@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from batikkit.errors import InputError
 from batikkit.flatbuffer import Table
 from batikkit_exporters.grid import QUANTIZED_TYPES, Grid, grid_over, weight_scale
-from batikkit_exporters.network import Network, Node, Value, write_network
-
-MIN_RUNTIME = {"int8": "1.14.0", "int16": "2.5.0"}
-"""Oldest TensorFlow Lite release whose kernels have all the operator versions below."""
+from batikkit_exporters.network import Network, Node, UnsupportedOperatorError, Value, write_network
 
 # Versions the kernels of each activation type ask for (`op_version.cc` of TensorFlow Lite).
 _VERSIONS = {
@@ -55,11 +52,9 @@ def quantize(
         io: `uint8`, or `int8` for microcontrollers.
 
     Raises:
-        InputError: an operator without an integer kernel here.
+        UnsupportedOperatorError: an operator without an integer kernel here.
     """
-    wide = any(grid.dtype == "int16" for grid in grids.values())
-    integer = _Quantizer(network, grids, scales or {}, floating).build(io)
-    return write_network(integer, min_runtime=MIN_RUNTIME["int16" if wide else "int8"])
+    return write_network(_Quantizer(network, grids, scales or {}, floating).build(io))
 
 
 class _Quantizer:
@@ -164,7 +159,7 @@ class _Quantizer:
     def _integer_node(self, node: Node, grid: Grid) -> None:
         dtype = grid.dtype
         if node.kind not in _VERSIONS[dtype]:
-            raise InputError(f"operator {node.kind} has no {dtype} kernel here: leave its layer in float")
+            raise UnsupportedOperatorError(f"operator {node.kind} has no {dtype} kernel in batikkit's quantizer")
         if node.kind in _WEIGHT_AXIS:
             inputs = self._weighted_inputs(node, dtype)
         else:

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.tflite_file import read_tflite
 from batikkit_exporters import build
 from batikkit_exporters.compression import CLUSTERS, SPARSITY, ClusteredWeights, PrunedWeights
 from batikkit_exporters.distill import Advance, Parameters, RoundedWeights, distill
-from batikkit_exporters.network import Network, read_network, write_network
+from batikkit_exporters.network import Network, UnsupportedOperatorError, read_network, write_network
 from batikkit_exporters.quantize import quantize
 from batikkit_exporters.ranges import lay_grids
 from batikkit_exporters.recipes import Recipe
@@ -40,8 +39,14 @@ def train_variant(
     """
     network = read_network((shared / build.FLOAT).read_bytes(), name="the float32 file")
     rate = RATES[recipe.name]
+    observed = pickle.loads((shared / build.OBSERVED).read_bytes())
+    if observed is None:
+        raise UnsupportedOperatorError(
+            f"{recipe.name} needs a network of operators that batikkit can train through, and this one has others: "
+            "leave this variant out"
+        )
     if recipe.name == "int8-qat":
-        grids = lay_grids(network, pickle.loads((shared / build.OBSERVED).read_bytes()), method="mse")
+        grids = lay_grids(network, observed, method="mse")
         photographs = np.asarray(np.load(shared / build.CALIBRATION, mmap_mode="r")[: build.ROUNDING_IMAGES])
         start = round_weights(network, grids, photographs)
         trained = distill(
@@ -67,9 +72,7 @@ def train_variant(
         seed=seed,
         advance=advance,
     )
-    # The operators are those of the float32 file, so what runs one runs the other.
-    oldest = read_tflite(shared / build.FLOAT).min_runtime or "unknown"
-    return write_network(trained, min_runtime=oldest), f"{what}, {epochs} epochs of distillation from {rate:g}"
+    return write_network(trained), f"{what}, {epochs} epochs of distillation from {rate:g}"
 
 
 def _compressed(recipe: Recipe, network: Network) -> tuple[Parameters, str]:

@@ -12,19 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.errors import InputError
 from batikkit.keras_backend import tf
 from batikkit_exporters.grid import Grid, weight_scale
-from batikkit_exporters.network import Network, Node
+from batikkit_exporters.network import Network, Node, UnsupportedOperatorError
 
 Tensor = Any
 Observe = Callable[[int, Tensor], Tensor]
 PADDINGS = ("SAME", "VALID")
 WEIGHT_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": None}
-
-
-class UnsupportedOperatorError(InputError):
-    """The network has an operator that cannot be rehearsed."""
 
 
 def run(

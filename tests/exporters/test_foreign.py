@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -21,7 +23,13 @@ SIDE = 48
 KINDS = ("keras3.keras", "tf_keras.keras", "tf_keras.h5", "saved_model")
 
 
-def network(keras: Any, *, activation: str | None = "softmax", shape: tuple[int, ...] = (SIDE, SIDE, 3)) -> Any:
+def network(
+    keras: Any,
+    *,
+    activation: str | None = "softmax",
+    shape: tuple[int, ...] = (SIDE, SIDE, 3),
+    hidden: str = "relu",
+) -> Any:
     """A small classifier of 3 classes over raw pixels; `keras` is either generation."""
     keras.utils.set_random_seed(3)
     layers = keras.layers
@@ -29,7 +37,7 @@ def network(keras: Any, *, activation: str | None = "softmax", shape: tuple[int,
         [
             keras.Input(shape),
             layers.Rescaling(1 / 127.5, offset=-1),
-            layers.Conv2D(8, 3, strides=2, activation="relu"),
+            layers.Conv2D(8, 3, strides=2, activation=hidden),
             layers.DepthwiseConv2D(3, padding="same", activation="relu"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(3, activation=activation, kernel_initializer=keras.initializers.RandomNormal(stddev=2.0)),
@@ -114,6 +122,55 @@ def test_unchanged_is_left_alone_and_a_changed_option_rebuilds(stripes_for_train
     assert stamps() == first
     changed = stamps("--license", "CC0-1.0")
     assert {name for name in first if changed[name] != first[name]} >= {"float32.tflite", "int8.tflite"}
+
+
+def test_another_calibration_list_rebuilds_and_never_contradicts_files_that_stay(
+    stripes_for_training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out, listed = save("tf_keras.keras", tmp_path), tmp_path / "out", tmp_path / "list.csv"
+    assert export(model, stripes_for_training, out, "--float32") == 0
+    with (out / "calibration.csv").open(encoding="utf-8", newline="") as file:
+        names = [row["path"] for row in csv.DictReader(file)]
+
+    def int8(chosen: list[str], *options: str) -> int:
+        listed.write_text("\n".join(["path", *chosen]) + "\n")
+        return export(model, stripes_for_training, out, "--calibration", str(listed), *options)
+
+    assert int8(names[:4], "--int8") == 0
+    first = read_manifest(out / "int8.json").calibration
+    assert int8(names[2:], "--int8") == 0, "the same path, another list"
+    second = read_manifest(out / "int8.json").calibration
+    assert first is not None
+    assert second is not None
+    assert first.sha256 != second.sha256
+    capsys.readouterr()
+    assert int8(names[:4], "--int16x8") == 2, "int8.tflite stays, so its list must"
+    assert "int8.tflite" in capsys.readouterr().err
+    assert hashlib.sha256((out / "calibration.csv").read_bytes()).hexdigest() == second.sha256
+    assert int8(names[:4], "--float16") == 0
+    assert hashlib.sha256((out / "calibration.csv").read_bytes()).hexdigest() == second.sha256
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--int8-qat",), "leave this variant out"),
+        (("--int8", "--io", "int8", "--target-drop", "1"), "leave one out"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line(
+    options: tuple[str, ...], said: str, stripes_for_training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = save("tf_keras.keras", tmp_path, hidden="swish")
+    capsys.readouterr()
+    assert export(model, stripes_for_training, tmp_path / "out", *options) == 2
+    assert len([line for line in capsys.readouterr().err.splitlines() if said in line]) == 1
+
+
+def test_an_operator_without_a_kernel_of_ours_goes_to_the_converter(stripes_for_training: Path, tmp_path: Path) -> None:
+    model, out = save("tf_keras.keras", tmp_path, hidden="swish"), tmp_path / "out"
+    assert export(model, stripes_for_training, out, "--int8") == 0
+    assert "converter" in str(read_manifest(out / "int8.json").method)
 
 
 def test_compatible_files_run_in_tflite_runtime_2_14(stripes_for_training: Path, tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def export(
     split: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Its split.csv.", show_default="a new split of --data")
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where a foreign model's files go.")] = Path("export"),
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where a foreign model's files go.", show_default="export")
+    ] = None,
     calibration: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Own calibration photographs: a CSV list or a folder.")
     ] = None,
@@ -70,10 +72,12 @@ def export(
         "int16x8": int16x8, "int8-qat": int8_qat, "pruned": pruned, "clustered": clustered,
     }  # fmt: skip
     variants = [name for name in RECIPES if everything or chosen[name]] or list(DEFAULT_VARIANTS)
+    _refuse_idle({"--labels": labels, "--split": split, "--out": out}, needed="--model", given=model)
+    _refuse_idle({"--all-rungs": all_rungs or None}, needed="--target-drop", given=target_drop)
     if model is not None:
         if labels is None or data is None:
             raise InputError(f"--model {model} needs --labels FILE and --data DIR: photographs to prove it on")
-        source = source_of_model(model, labels=labels, data=data, split=split, out=out, seed=seed)
+        source = source_of_model(model, labels=labels, data=data, split=split, out=out or Path("export"), seed=seed)
     else:
         source = source_of_run(resolve_run(run, runs_dir), data=data)
     options = Options(
@@ -90,3 +94,12 @@ def export(
             f"{short[0].path} is the nearest, see {short[0].path.parent / 'ladder.md'}"
         )
     note("next: batikkit bench")
+
+
+def _refuse_idle(options: dict[str, object], *, needed: str, given: object) -> None:
+    """Refuses options that would be ignored, since they belong to another one that was not given."""
+    from batikkit.errors import InputError
+
+    for name, value in options.items():
+        if value is not None and given is None:
+            raise InputError(f"{name} {value}: it belongs to {needed}, which was not given; add that or leave it out")
