@@ -11,7 +11,7 @@ Layers are treated in order and see their inputs as the quantized layers before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,9 +25,15 @@ from batikkit_exporters.twin import PADDINGS, WEIGHT_AXIS, compute, on_grid
 
 DAMPING = 0.01
 """Added to the diagonal of the inputs' covariance, as a share of its mean: photographs are few."""
-PATCH_BYTES = 100_000_000
+CHUNK = 8
+"""Photographs in hand at a time: every layer's tensors exist twice, and a phone's network is wide at its start."""
+PLACES = 6_000
+PLACES_PER_INPUT = 40
+"""About how many places of the photographs a layer's statistics come from, at least, and for each input of a filter;
+they lie evenly over all photographs."""
 Floats = NDArray[np.float64]
 Images = Any
+Live = dict[int, list[Images]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,36 +57,46 @@ def round_weights(
     Args:
         network: A float network.
         grids: The grid of each quantized tensor.
-        images: Calibration photographs, uint8 [N, S, S, 3]; a hundred suffice, all are held in memory at once.
+        images: Calibration photographs, uint8 [N, S, S, 3]; some fifty suffice.
         second_order: False rounds to nearest and corrects the biases only.
     """
     constants: dict[int, NDArray[np.float32]] = {}
     scales: dict[int, NDArray[np.float32]] = {}
-    pixels = tf.constant(images.astype(np.float32))
-    exact = {network.inputs[0]: pixels}
-    rough = {network.inputs[0]: _settled(pixels, grids.get(network.inputs[0]))}
+    pixels = [tf.constant(images[start : start + CHUNK].astype(np.float32)) for start in range(0, len(images), CHUNK)]
+    source = network.inputs[0]
+    exact: Live = {source: pixels}
+    rough: Live = {source: [_settled(chunk, grids.get(source)) for chunk in pixels]}
     last_use = {index: number for number, node in enumerate(network.nodes) for index in node.inputs}
     for number, node in enumerate(network.nodes):
         grid = grids.get(node.outputs[0])
-        wanted = compute(node, [_read(network, exact, index) for index in node.inputs])
         if grid is not None and node.kind in WEIGHT_AXIS:
             _round_node(network, node, exact[node.inputs[0]], rough[node.inputs[0]], constants, scales, second_order)
-        given = [
-            tf.constant(constants[index]) if index in constants else _read(network, rough, index)
-            for index in node.inputs
-        ]
-        exact[node.outputs[0]], rough[node.outputs[0]] = wanted, _settled(compute(node, given), grid)
-        for index in node.inputs:
-            if last_use[index] == number:
-                exact.pop(index, None)
-                rough.pop(index, None)
+        spent = {index for index in node.inputs if last_use[index] == number}
+        exact[node.outputs[0]] = _advance(network, node, exact, {}, None, spent)
+        rough[node.outputs[0]] = _advance(network, node, rough, constants, grid, spent)
     return Rounded(network.with_constants(constants), scales)
 
 
-def _read(network: Network, live: Mapping[int, Images], index: int) -> Images:
-    if index < 0:
-        return None
-    return live[index] if index in live else tf.constant(network.values[index].data)
+def _advance(
+    network: Network,
+    node: Node,
+    live: Live,
+    constants: Mapping[int, NDArray[np.float32]],
+    grid: Grid | None,
+    spent: Collection[int],
+) -> list[Images]:
+    """A node's output on all photographs; what nothing reads after it goes as soon as it is used."""
+    held = {index: live.pop(index) if index in spent else list(live[index]) for index in node.inputs if index in live}
+    fixed = {
+        index: tf.constant(constants.get(index, network.values[index].data))
+        for index in node.inputs
+        if index >= 0 and index not in held
+    }
+    found = []
+    for _ in range(max(map(len, held.values()))):
+        chunk = {index: chunks.pop(0) for index, chunks in held.items()}
+        found.append(_settled(compute(node, [(chunk | fixed).get(index) for index in node.inputs]), grid))
+    return found
 
 
 def _settled(value: Images, grid: Grid | None) -> Images:
@@ -90,8 +106,8 @@ def _settled(value: Images, grid: Grid | None) -> Images:
 def _round_node(
     network: Network,
     node: Node,
-    exact: Images,
-    rough: Images,
+    exact: Sequence[Images],
+    rough: Sequence[Images],
     constants: dict[int, NDArray[np.float32]],
     scales: dict[int, NDArray[np.float32]],
     second_order: bool,
@@ -160,29 +176,64 @@ def _from_rows(node: Node, rows: Floats, shape: tuple[int, ...]) -> Floats:
     return np.asarray(back.reshape(shape))
 
 
-def _moments(node: Node, source: Images, shape: tuple[int, ...], *, covariance: bool) -> tuple[Floats, Floats | None]:
+def _moments(
+    node: Node, chunks: Sequence[Images], shape: tuple[int, ...], *, covariance: bool
+) -> tuple[Floats, Floats | None]:
     """Mean [G, 1, K] and covariance [G, K, K] of what the layer's filters are laid over."""
-    patches = _patches(node, source, shape)  # [rows, K, G]
-    mean = tf.reduce_mean(patches, axis=0, keepdims=True)
-    spread = None
-    if covariance:
-        centred = tf.transpose(patches - mean, (2, 0, 1))
-        spread = tf.matmul(centred, centred, transpose_a=True).numpy().astype(np.float64) / centred.shape[1]
-    return tf.transpose(mean, (2, 0, 1)).numpy().astype(np.float64), spread
+    step = _step(node, chunks, shape)
+    first = _patches(node, chunks[0], shape, step)
+    origin = tf.reduce_mean(first, axis=0, keepdims=True)  # near the mean, so that squares do not cancel out
+    count, total, squares = 0, np.float64(0), np.float64(0)
+    for number, chunk in enumerate(chunks):
+        patches = (first if number == 0 else _patches(node, chunk, shape, step)) - origin  # [rows, K, G]
+        count += int(patches.shape[0])
+        total = total + tf.reduce_sum(patches, axis=0).numpy().astype(np.float64)
+        if covariance:
+            rows = tf.transpose(patches, (2, 0, 1))
+            squares = squares + tf.matmul(rows, rows, transpose_a=True).numpy().astype(np.float64)
+    offset = (total / count).T[:, None, :]
+    mean = np.transpose(origin.numpy(), (2, 0, 1)) + offset
+    return mean, squares / count - offset.swapaxes(1, 2) * offset if covariance else None
 
 
-def _patches(node: Node, source: Images, shape: tuple[int, ...]) -> Images:
-    """What each filter sees at each place, float32 [rows, K, G]; as many photographs as `PATCH_BYTES` allows."""
+def _step(node: Node, chunks: Sequence[Images], shape: tuple[int, ...]) -> int:
+    """Distance of neighbouring places in the layer's output whose surroundings are looked at."""
+    if node.kind == "FULLY_CONNECTED":
+        return 1
+    height, width = chunks[0].shape[1] // node.option("stride_h"), chunks[0].shape[2] // node.option("stride_w")
+    places = sum(int(chunk.shape[0]) for chunk in chunks) * height * width
+    inputs = int(np.prod(shape[1:3])) * (1 if node.kind == "DEPTHWISE_CONV_2D" else int(shape[3]))
+    return max(1, round(float(np.sqrt(places / max(PLACES, PLACES_PER_INPUT * inputs)))))
+
+
+def _patches(node: Node, source: Images, shape: tuple[int, ...], step: int) -> Images:
+    """What each filter sees at every `step`-th place of each row and column, float32 [rows, K, G]."""
     if node.kind == "FULLY_CONNECTED":
         return tf.reshape(source, (-1, shape[1], 1))
-    height, width = int(shape[1]), int(shape[2])
-    strides = [1, node.option("stride_h"), node.option("stride_w"), 1]
-    places = int(np.prod(source.shape[1:3])) // (strides[1] * strides[2])
-    bytes_per_image = places * height * width * int(source.shape[3]) * 4
-    kept = source[: max(8, PATCH_BYTES // bytes_per_image)]
-    rates = [1, node.option("dilation_h_factor", 1), node.option("dilation_w_factor", 1), 1]
-    padding = PADDINGS[node.option("padding")]
-    found = tf.image.extract_patches(kept, [1, height, width, 1], strides, rates, padding)
-    if node.kind == "DEPTHWISE_CONV_2D":
-        return tf.reshape(found, (-1, height * width, source.shape[3]))
-    return tf.reshape(found, (-1, height * width * source.shape[3], 1))
+    window = [int(shape[1]), int(shape[2])]
+    strides = [node.option("stride_h"), node.option("stride_w")]
+    rates = [node.option("dilation_h_factor", 1), node.option("dilation_w_factor", 1)]
+    if PADDINGS[node.option("padding")] == "SAME":  # before the step, which would move what padding does
+        sides = [_same(*of) for of in zip(source.shape[1:3], window, strides, rates, strict=True)]
+        source = tf.pad(source, [(0, 0), *sides, (0, 0)]) if any(map(any, sides)) else source
+    # Where the first element of each window lies; the others are the same places, shifted.
+    rows, columns = (
+        range(0, length - rate * (size - 1), stride * step)
+        for length, size, stride, rate in zip(source.shape[1:3], window, strides, rates, strict=True)
+    )
+    pixels, channels = np.asarray(source), int(source.shape[3])  # a view; slicing it is faster than TensorFlow's way
+    found = [
+        pixels[:, y : y + rows[-1] + 1 : rows.step, x : x + columns[-1] + 1 : columns.step].reshape(-1, channels)
+        for y in range(0, window[0] * rates[0], rates[0])
+        for x in range(0, window[1] * rates[1], rates[1])
+    ]
+    stacked = np.stack(found, axis=1)
+    if node.kind != "DEPTHWISE_CONV_2D":
+        stacked = stacked.reshape(-1, len(found) * channels, 1)
+    return tf.constant(stacked)
+
+
+def _same(length: int, window: int, stride: int, rate: int) -> tuple[int, int]:
+    """TensorFlow's SAME padding of one axis, before and after."""
+    total = max((-(-length // stride) - 1) * stride + rate * (window - 1) + 1 - length, 0)
+    return total // 2, total - total // 2

@@ -80,11 +80,10 @@ def compiled(network: Network, **options: Any) -> Callable[[NDArray[np.float32]]
 
 
 def on_grid(value: Tensor, grid: Grid) -> Tensor:
-    """Rounds to the grid and clips to its ends; the gradient passes wherever nothing was clipped."""
+    """Rounds to the grid and clips to its ends, in one pass; the gradient passes wherever nothing was clipped."""
     low, high = grid.limits()
-    clipped = tf.clip_by_value(value, low, high)
-    scale = np.float32(grid.scale)
-    return clipped + tf.stop_gradient(tf.round(clipped / scale) * scale - clipped)
+    bits = 8 * np.dtype(grid.dtype).itemsize
+    return tf.quantization.fake_quant_with_min_max_args(value, min=low, max=high, num_bits=bits)
 
 
 def _rounded_weights(weights: Tensor, axis: int | None) -> Tensor:
