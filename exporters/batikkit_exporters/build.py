@@ -1,13 +1,13 @@
 """Makes one variant's file from what all variants share: the frozen graph, the float file, the observed ranges.
 
-Runs in a process of its own for each variant: a frozen graph travels as its definition, everything else as files in a
-temporary folder, and TensorFlow's converter uses one core however many there are.
+What takes long runs in a process of its own for each variant: a frozen graph travels as its definition, everything else
+as files in a temporary folder.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
-import resource
 import subprocess
 import sys
 import time
@@ -30,6 +30,13 @@ GRAPH, FLOAT, OBSERVED, CALIBRATION, PROOF = (
     "proof.npz",
 )
 ROUNDING_IMAGES = 48
+_SURROUNDINGS = {
+    # glibc would hand every layer's tensors back to the system and fetch them again, page by page.
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 31),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 31),
+    # NumPy's matrices are too small here to share out: its threads would only spin, beside TensorFlow's.
+    "OPENBLAS_NUM_THREADS": "1",
+}
 METHODS = {
     "float32": "TensorFlow's converter",
     "float16": "TensorFlow's converter, float16 weights",
@@ -61,12 +68,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Built:
-    """A proven file at the job's target: largest probability difference to Keras (0..1), time and peak memory."""
+    """A proven file at the job's target: how it was made, its largest probability difference to Keras (0..1), time."""
 
     method: str
     largest_difference: float
     seconds: float
-    peak_rss_bytes: int
 
 
 def build(job: Job) -> Built:
@@ -84,32 +90,59 @@ def build(job: Job) -> Built:
     check_compat(model, job.compat)
     with np.load(job.shared / PROOF) as proof:
         difference = prove_answers(job.target, job.recipe, images=proof["images"], reference=proof["probabilities"])
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Built(method, difference, time.perf_counter() - started, peak)
+    return Built(method, difference, time.perf_counter() - started)
 
 
-def build_in_child(job: Job) -> Built:
-    """`build` in a process of its own, so that variants are built side by side and a native crash ends only one.
+class Builder:
+    """A process that builds one variant, so that variants are built side by side and a native crash ends only one.
 
-    Raises:
-        BatikkitError: whatever `build` raised there, or the end of the process without an answer.
+    It is started ahead, and loads TensorFlow while its job is being prepared.
     """
-    question, answer = job.target.with_suffix(".job"), job.target.with_suffix(".answer")
-    question.write_bytes(pickle.dumps(job))
-    command = [sys.executable, "-m", "batikkit_exporters.build", str(question), str(answer)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if not answer.is_file():
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise VerificationError(f"{job.recipe.name}: the building process ended with code {done.returncode}: {last}")
-    result = pickle.loads(answer.read_bytes())
-    if isinstance(result, BatikkitError):
-        raise result
-    assert isinstance(result, Built)
-    return result
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "batikkit_exporters.build"]
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **_SURROUNDINGS},
+        )
+
+    def build(self, job: Job) -> Built:
+        """`build` over there.
+
+        Raises:
+            BatikkitError: whatever `build` raised there, or the end of the process without an answer.
+        """
+        question, answer = job.target.with_suffix(".job"), job.target.with_suffix(".answer")
+        question.write_bytes(pickle.dumps(job))
+        _, said = self._process.communicate(f"{question}\n{answer}\n")
+        if not answer.is_file():
+            last = (said.strip().splitlines() or ["no message"])[-1]
+            code = self._process.returncode
+            raise VerificationError(f"{job.recipe.name}: the building process ended with code {code}: {last}")
+        result = pickle.loads(answer.read_bytes())
+        if isinstance(result, BatikkitError):
+            raise result
+        assert isinstance(result, Built)
+        return result
+
+    def close(self) -> None:
+        """Ends the process if it never got a job."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
 
 
-def _answer(question: Path, answer: Path) -> None:
-    """The child's side: a user's error travels back, a bug ends the process with its traceback."""
+def _serve() -> None:
+    """The other side: a user's error travels back, a bug ends the process with its traceback."""
+    from batikkit_exporters import convert, quantize, rounding  # noqa: F401  while there is no job yet
+
+    question, answer = Path(sys.stdin.readline().rstrip("\n")), Path(sys.stdin.readline().rstrip("\n"))
+    if not question.is_file():  # the exporting process ended before it had one
+        return
     try:
         result: Built | BatikkitError = build(pickle.loads(question.read_bytes()))
     except BatikkitError as error:
@@ -118,16 +151,11 @@ def _answer(question: Path, answer: Path) -> None:
 
 
 def make(job: Job) -> tuple[bytes, str]:
-    """The bare file and how it was made."""
-    recipe, method = job.recipe, METHODS[job.recipe.name]
-    if recipe.name == "float32":
-        return (job.shared / FLOAT).read_bytes(), method
-    if not recipe.calibrated:
-        return _convert(job), method
+    """The bare file of a calibrated variant and how it was made."""
     from batikkit_exporters.network import UnsupportedOperatorError
 
     try:
-        return _quantize(job), method
+        return _quantize(job), METHODS[job.recipe.name]
     except UnsupportedOperatorError as error:
         return _convert(job), f"TensorFlow's converter, min-max ranges, since {error}"
 
@@ -184,7 +212,7 @@ def load_graph(path: Path) -> Any:
 
 
 if __name__ == "__main__":
-    # Not this module's own `_answer`: what was pickled names the module as it is imported.
+    # Not this module's own `_serve`: what was pickled names the module as it is imported.
     from batikkit_exporters import build as imported
 
-    imported._answer(Path(sys.argv[1]), Path(sys.argv[2]))
+    imported._serve()

@@ -1,7 +1,8 @@
 """Exports a model: every wanted variant made, proven and described, plus the parity pack.
 
-The Keras model is traced once and its ranges are observed once; variants are then built in processes of their own. What
-is already there and made from the same things is left as it is.
+The Keras model is traced once and its ranges are observed once; calibrated variants are then built in processes of
+their own while this one converts the others and fills the parity pack. What is already there and made from the same
+things is left as it is.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from batikkit import atomic
 from batikkit.console import progress
+from batikkit.dataset import Sample
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, write_labels
@@ -87,7 +89,6 @@ class Exported:
         manifest: Its passport.
         largest_difference: Against Keras, over the first test images, in probability (0..1); None: left as it was.
         seconds: Conversion and proof.
-        peak_rss_bytes: Of the process that built it.
         goal_met: False when the ladder ended below its goal.
     """
 
@@ -95,7 +96,6 @@ class Exported:
     manifest: Manifest
     largest_difference: float | None
     seconds: float
-    peak_rss_bytes: int = 0
     goal_met: bool = True
 
 
@@ -174,6 +174,16 @@ class _Export:
         self._source, self._options, self._report = source, options, report
 
     def run(self, recipes: Sequence[Recipe]) -> Iterator[Exported]:
+        climbing = self._options.target_drop is not None
+        apart = [
+            recipe
+            for recipe in recipes
+            if recipe.calibrated and not recipe.trained and not (climbing and recipe.name == "int8")
+        ]
+        with _Builders(len(apart)) as builders:
+            yield from self._run_beside(builders, apart, [recipe for recipe in recipes if recipe not in apart])
+
+    def _run_beside(self, builders: _Builders, apart: Sequence[Recipe], here: Sequence[Recipe]) -> Iterator[Exported]:
         source = self._source
         net = source.load()
         calibration = self._calibration_set(net.image_size)
@@ -182,7 +192,7 @@ class _Export:
         source.folder.mkdir(parents=True, exist_ok=True)
         write_labels(source.folder / LABELS_FILE, source.labels)
         with tempfile.TemporaryDirectory(prefix=".export-", suffix=".tmp", dir=source.folder) as shared:
-            yield from self._run(Path(shared), recipes, net, calibration)
+            yield from self._run(Path(shared), builders, apart, here, net, calibration)
 
     def _calibration_set(self, image_size: int) -> CalibrationSet:
         source, options = self._source, self._options
@@ -197,34 +207,43 @@ class _Export:
         )
 
     def _run(
-        self, shared: Path, recipes: Sequence[Recipe], net: LoadedNet, calibration: CalibrationSet
+        self,
+        shared: Path,
+        builders: _Builders,
+        apart: Sequence[Recipe],
+        here: Sequence[Recipe],
+        net: LoadedNet,
+        calibration: CalibrationSet,
     ) -> Iterator[Exported]:
         from batikkit_exporters.convert import convert
 
-        self._write_calibration(recipes, calibration)
-        self._report("parity pack: running the model on the test photographs")
-        self._write_parity(net, shared / build.PROOF)
+        test = self._test_samples()
+        self._write_calibration((*apart, *here), calibration)
+        float32 = convert(net.frozen, find_recipe("float32"))
+        (shared / build.FLOAT).write_bytes(float32)
         build.save_graph(net.frozen, shared / build.GRAPH)
-        (shared / build.FLOAT).write_bytes(convert(net.frozen, find_recipe("float32")))
         stability = None
-        if any(recipe.calibrated or recipe.trained for recipe in recipes):
+        if any(recipe.calibrated or recipe.trained for recipe in (*apart, *here)):
             stability = self._observe(shared, calibration)
         drawn = Calibration(len(calibration.samples), calibration.seed, calibration.sha256(), stability)
-        climbing = self._options.target_drop is not None
-        jobs = [
-            self._job(recipe, shared)
-            for recipe in recipes
-            if not recipe.trained and not (climbing and recipe.name == "int8")
-        ]
-        for job, built in _build_all(jobs):
+        compat = self._options.compat
+        self._write_proof(net, test, shared / build.PROOF)
+        pending = builders.start([self._job(recipe, shared) for recipe in apart])
+        for recipe in here:
+            if not recipe.calibrated and not recipe.trained:
+                started = time.perf_counter()
+                content = float32 if recipe.name == "float32" else convert(net.frozen, recipe, compat=compat)
+                yield self._finish(*self._proven(recipe, shared, content, build.METHODS[recipe.name], started), drawn)
+        self._report("parity pack: running the model on the test photographs")
+        self._write_parity(net, test)
+        for job, built in pending:
             yield self._finish(job, built, drawn)
-        for recipe in recipes:
+        for recipe in here:
             if recipe.trained:
                 started = time.perf_counter()
-                job = self._trained_job(recipe, shared, net)
-                built = build.build(job)
-                yield self._finish(job, replace(built, seconds=time.perf_counter() - started), drawn)
-            elif climbing and recipe.name == "int8":
+                content, method = self._train(recipe, shared, net)
+                yield self._finish(*self._proven(recipe, shared, content, method, started), drawn)
+            elif recipe.calibrated:
                 yield self._climb(shared, net, drawn)
 
     def _write_calibration(self, recipes: Sequence[Recipe], calibration: CalibrationSet) -> None:
@@ -280,22 +299,27 @@ class _Export:
             method=method,
         )
 
-    def _trained_job(self, recipe: Recipe, shared: Path, net: LoadedNet) -> build.Job:
+    def _proven(
+        self, recipe: Recipe, shared: Path, content: bytes, method: str, started: float
+    ) -> tuple[build.Job, build.Built]:
+        """Describes and proves a file that was made in this process, since `started`."""
+        job = self._job(recipe, shared, content, method)
+        return job, replace(build.build(job), seconds=time.perf_counter() - started)
+
+    def _train(self, recipe: Recipe, shared: Path, net: LoadedNet) -> tuple[bytes, str]:
         from batikkit_exporters.trained import train_variant
 
         images = self._pixels("train", net.image_size)[0]
         self._report(f"{recipe.name}: training on {len(images)} photographs of the train split")
         with progress(f"training {recipe.name}") as advance:
-            content, method = train_variant(
-                recipe, shared, images, io=self._options.io, seed=self._options.seed, advance=advance
-            )
-        return self._job(recipe, shared, content, method)
+            return train_variant(recipe, shared, images, io=self._options.io, seed=self._options.seed, advance=advance)
 
     def _climb(self, shared: Path, net: LoadedNet, drawn: Calibration) -> Exported:
         from batikkit_exporters.ladder_run import climb_ladder
 
         options = self._options
         assert options.target_drop is not None
+        started = time.perf_counter()
         validation, labels = self._pixels("validation", net.image_size)
         climbed = climb_ladder(
             shared,
@@ -314,8 +338,9 @@ class _Export:
         chosen = climbed.chosen
         name = "int16x8" if chosen.rung == "int16x8" else "int8"
         recipe = replace(find_recipe(name), integer=chosen.judgement.integer_only)
-        job = self._job(recipe, shared, climbed.content, f"ladder, {chosen.rung}: {chosen.candidate}")
-        exported = replace(self._finish(job, build.build(job), drawn), goal_met=chosen.passed)
+        method = f"ladder, {chosen.rung}: {chosen.candidate}"
+        proven = self._proven(recipe, shared, climbed.content, method, started)
+        exported = replace(self._finish(*proven, drawn), goal_met=chosen.passed)
         if name != "int8":  # an int8 file of an earlier export is not what this one chose
             for stale in (self._source.folder / "int8.tflite", self._source.folder / "int8.json"):
                 stale.unlink(missing_ok=True)
@@ -336,7 +361,7 @@ class _Export:
             method=built.method,
         )
         write_manifest(manifest_path(path), manifest)
-        return Exported(path, manifest, built.largest_difference, built.seconds, built.peak_rss_bytes)
+        return Exported(path, manifest, built.largest_difference, built.seconds)
 
     def _info(self, recipe: Recipe) -> ModelInfo:
         """What the file says of itself; the hashes tie it to the photographs it was trained on."""
@@ -367,16 +392,24 @@ class _Export:
             pixels.append(load_pixels(self._source.root / sample.path, image_size))
         return np.stack(pixels), np.array([index[sample.label] for sample in samples], np.int64)
 
-    def _write_parity(self, net: LoadedNet, proof: Path) -> None:
-        """Writes the parity pack and, to prove the files on, its first images with the model's answers."""
-        source, size = self._source, net.image_size
-        samples = of_split(source.rows, "test")
+    def _test_samples(self) -> Sequence[Sample]:
+        samples = of_split(self._source.rows, "test")
         if not samples:
             raise InputError("the split has no test images: parity cannot be shown; train with a test share")
         # An even stride keeps every motif in the pack: the samples are sorted by path, hence by motif.
         samples = samples[:: -(-len(samples) // PARITY_LIMIT)]
         for sample in samples:
-            check_unchanged(source.root, sample)
+            check_unchanged(self._source.root, sample)
+        return samples
+
+    def _write_proof(self, net: LoadedNet, samples: Sequence[Sample], path: Path) -> None:
+        """Writes a few test images with the model's answers, to prove the files on."""
+        chosen = np.linspace(0, len(samples) - 1, min(PROOF_IMAGES, len(samples))).astype(int)
+        images = np.stack([load_pixels(self._source.root / samples[i].path, net.image_size) for i in chosen])
+        np.savez(path, images=images, probabilities=net.answers(images))
+
+    def _write_parity(self, net: LoadedNet, samples: Sequence[Sample]) -> None:
+        source, size = self._source, net.image_size
         index = {label: number for number, label in enumerate(source.labels)}
         pixels = np.stack([load_pixels(source.root / sample.path, size) for sample in samples])
         probabilities = net.answers(pixels)
@@ -395,22 +428,36 @@ class _Export:
                 f"the model is right on {right:.1%} of {len(labels)} photographs; it is fed raw pixels 0..255, so a "
                 "low figure means that its scaling is not part of it"
             )
-        chosen = np.linspace(0, len(samples) - 1, min(PROOF_IMAGES, len(samples))).astype(int)
-        np.savez(proof, images=pixels[chosen], probabilities=probabilities[chosen])
 
 
-def _build_all(jobs: Sequence[build.Job]) -> Iterator[tuple[build.Job, build.Built]]:
-    """Builds the variants, several at a time, and yields each as it is finished."""
-    if len(jobs) < 2:
-        for job in jobs:
-            yield job, build.build(job)
-        return
-    # The slowest first, so that the last to finish is a short one.
-    ordered = sorted(jobs, key=lambda job: (not job.recipe.calibrated, job.recipe.activations != "int16"))
-    with ThreadPoolExecutor(min(WORKERS, len(jobs))) as pool:
-        pending = {pool.submit(build.build_in_child, job): job for job in ordered}
-        for future in as_completed(pending):
-            yield pending[future], future.result()
+class _Builders:
+    """Processes for the variants that take long, the first of them started while the model is still being loaded."""
+
+    def __init__(self, jobs: int) -> None:
+        self._standing_by = [build.Builder() for _ in range(min(WORKERS, jobs))]
+        self._threads = ThreadPoolExecutor(WORKERS)
+
+    def __enter__(self) -> _Builders:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for builder in self._standing_by:
+            builder.close()
+        self._threads.shutdown(cancel_futures=True)
+
+    def start(self, jobs: Sequence[build.Job]) -> Iterator[tuple[build.Job, build.Built]]:
+        """Starts to build at once, and yields each variant as it is finished."""
+        # The slowest first, so that the last to finish is a short one.
+        ordered = sorted(jobs, key=lambda job: job.recipe.activations != "int16")
+        pending = {self._threads.submit(self._build, job): job for job in ordered}
+        return ((pending[future], future.result()) for future in as_completed(pending))
+
+    def _build(self, job: build.Job) -> build.Built:
+        try:
+            builder = self._standing_by.pop()
+        except IndexError:
+            builder = build.Builder()
+        return builder.build(job)
 
 
 def _line(done: Exported) -> str:

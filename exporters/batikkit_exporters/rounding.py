@@ -181,19 +181,27 @@ def _moments(
 ) -> tuple[Floats, Floats | None]:
     """Mean [G, 1, K] and covariance [G, K, K] of what the layer's filters are laid over."""
     step = _step(node, chunks, shape)
-    first = _patches(node, chunks[0], shape, step)
-    origin = tf.reduce_mean(first, axis=0, keepdims=True)  # near the mean, so that squares do not cancel out
-    count, total, squares = 0, np.float64(0), np.float64(0)
-    for number, chunk in enumerate(chunks):
-        patches = (first if number == 0 else _patches(node, chunk, shape, step)) - origin  # [rows, K, G]
-        count += int(patches.shape[0])
-        total = total + tf.reduce_sum(patches, axis=0).numpy().astype(np.float64)
-        if covariance:
-            rows = tf.transpose(patches, (2, 0, 1))
-            squares = squares + tf.matmul(rows, rows, transpose_a=True).numpy().astype(np.float64)
-    offset = (total / count).T[:, None, :]
-    mean = np.transpose(origin.numpy(), (2, 0, 1)) + offset
-    return mean, squares / count - offset.swapaxes(1, 2) * offset if covariance else None
+    totals, count = np.float64(0), 0
+    parts = [_windows(node, chunk, shape, step) for chunk in chunks]
+    for part in parts:
+        totals = totals + np.stack([window.sum(axis=0, dtype=np.float64) for window in part])
+        count += len(part[0])
+    mean = _grouped(node, totals / count)[None]  # [1, K, G]
+    if not covariance:
+        return mean.transpose(2, 0, 1), None
+    squares = np.float64(0)
+    for part in parts:
+        patches = _grouped(node, np.stack(part, axis=1)) - mean.astype(np.float32)  # [rows, K, G]
+        rows = tf.transpose(tf.constant(patches), (2, 0, 1))
+        squares = squares + tf.matmul(rows, rows, transpose_a=True).numpy().astype(np.float64)
+    return mean.transpose(2, 0, 1), squares / count
+
+
+def _grouped(node: Node, windows: NDArray[Any]) -> NDArray[Any]:
+    """[..., W, C] as [..., K, G]: a depthwise filter sees one channel, any other all of them."""
+    if node.kind == "DEPTHWISE_CONV_2D":
+        return windows
+    return windows.reshape(*windows.shape[:-2], -1, 1)
 
 
 def _step(node: Node, chunks: Sequence[Images], shape: tuple[int, ...]) -> int:
@@ -206,10 +214,14 @@ def _step(node: Node, chunks: Sequence[Images], shape: tuple[int, ...]) -> int:
     return max(1, round(float(np.sqrt(places / max(PLACES, PLACES_PER_INPUT * inputs)))))
 
 
-def _patches(node: Node, source: Images, shape: tuple[int, ...], step: int) -> Images:
-    """What each filter sees at every `step`-th place of each row and column, float32 [rows, K, G]."""
+def _windows(node: Node, source: Images, shape: tuple[int, ...], step: int) -> list[NDArray[np.float32]]:
+    """For each of the W elements of a filter what lies under it at every `step`-th place of each row and column.
+
+    Returns:
+        W times float32 [rows, C].
+    """
     if node.kind == "FULLY_CONNECTED":
-        return tf.reshape(source, (-1, shape[1], 1))
+        return [np.asarray(source).reshape(-1, shape[1])]
     window = [int(shape[1]), int(shape[2])]
     strides = [node.option("stride_h"), node.option("stride_w")]
     rates = [node.option("dilation_h_factor", 1), node.option("dilation_w_factor", 1)]
@@ -222,15 +234,11 @@ def _patches(node: Node, source: Images, shape: tuple[int, ...], step: int) -> I
         for length, size, stride, rate in zip(source.shape[1:3], window, strides, rates, strict=True)
     )
     pixels, channels = np.asarray(source), int(source.shape[3])  # a view; slicing it is faster than TensorFlow's way
-    found = [
+    return [
         pixels[:, y : y + rows[-1] + 1 : rows.step, x : x + columns[-1] + 1 : columns.step].reshape(-1, channels)
         for y in range(0, window[0] * rates[0], rates[0])
         for x in range(0, window[1] * rates[1], rates[1])
     ]
-    stacked = np.stack(found, axis=1)
-    if node.kind != "DEPTHWISE_CONV_2D":
-        stacked = stacked.reshape(-1, len(found) * channels, 1)
-    return tf.constant(stacked)
 
 
 def _same(length: int, window: int, stride: int, rate: int) -> tuple[int, int]:

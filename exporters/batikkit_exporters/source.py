@@ -18,7 +18,7 @@ from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.prepared import load_dataset
 from batikkit.split import SPLIT_FILE, SplitRow, encode_split, read_split
 
-ANSWER_BATCH = 16
+ANSWER_BATCH = 4
 FOREIGN_RATIOS = (0.6, 0.2, 0.2)
 Pixels = NDArray[np.uint8]
 
