@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,11 +14,11 @@ from PIL import Image, ImageOps
 from batikkit.assets.golden import read_expected
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.images import load_pixels
+from mediapipe_judge import judge, score_table
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "android_demo_assets"
 BROWSER = ROOT / "tests" / "browser"
-MEDIAPIPE = Path(os.environ.get("BATIKKIT_MEDIAPIPE_PYTHON", ROOT / ".venv-mediapipe/bin/python"))
 MANIFEST = read_assets_manifest(FOLDER)
 VECTORS = read_expected(FOLDER / "golden" / "expected.json")
 
@@ -27,21 +26,16 @@ VECTORS = read_expected(FOLDER / "golden" / "expected.json")
 @pytest.mark.slow
 @pytest.mark.parametrize("variant", ["float16", "int8"])
 def test_mediapipe_gives_the_golden_scores(variant: str, tmp_path: Path) -> None:
-    if not MEDIAPIPE.exists():
-        pytest.skip(f"no {MEDIAPIPE}: python3 -m venv .venv-mediapipe; pip install mediapipe pillow into it")
     images = []
     for vector in VECTORS:  # an app turns photographs upright before MediaPipe sees them
         images.append(tmp_path / vector.file)
         ImageOps.exif_transpose(Image.open(FOLDER / "golden" / vector.file)).save(images[-1], exif=b"")
     entry = MANIFEST.variant(variant)
-    script = Path(__file__).with_name("mediapipe_classify.py")
-    command = [str(MEDIAPIPE), str(script), str(FOLDER / entry.file), *map(str, images), "--locale", "id"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)["scores"]
+    judged = judge(FOLDER / entry.file, images, "--locale", "id")
+    found = judged["scores"]
     assert [category["label"] for category in found[0]] == list(MANIFEST.labels)
     assert {"Kawung (buah aren)"} <= {category["display"] for category in found[0]}
-    theirs = np.array([[category["score"] for category in image] for image in found])
+    theirs = score_table(judged)
     golden = np.array([vector.scores[variant]["mediapipe"] for vector in VECTORS])
     assert np.abs(theirs - golden).max() <= entry.tolerance
 

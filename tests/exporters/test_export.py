@@ -17,6 +17,7 @@ from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runtime import open_model
 from batikkit.split import of_split, read_split
 from batikkit.tflite_file import read_tflite
+from mediapipe_judge import judge, saved, score_table
 
 pytestmark = pytest.mark.slow
 VARIANTS = ("float32", "float16", "int8", "dynamic", "int16x8")
@@ -88,6 +89,18 @@ def test_float_variants_answer_like_keras(export_folder: Path, variant: str, lim
     pack = read_parity_pack(export_folder / "parity.npz")
     answers = open_model(export_folder / f"{variant}.tflite").predict(np.stack(list(iter_images(pack))))
     assert np.abs(answers - pack.probabilities).max() < limit
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_mediapipe_answers_as_the_exported_file_does(export_folder: Path, tmp_path: Path, variant: str) -> None:
+    pixels = list(iter_images(read_parity_pack(export_folder / "parity.npz")))
+    model = export_folder / f"{variant}.tflite"
+    judged = judge(model, saved(tmp_path, pixels))
+    labels = list(read_labels(export_folder / "labels.txt"))
+    assert [[c["label"] for c in categories] for categories in judged["scores"]] == [labels] * len(pixels)
+    ours = open_model(model).predict(np.stack(pixels))
+    assert np.ptp(ours, axis=0).max() > 0.2, "the pictures must differ in their scores"
+    assert np.abs(score_table(judged) - ours).max() < 0.02
 
 
 def test_predict_ranks_the_motifs(

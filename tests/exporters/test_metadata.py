@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +13,7 @@ from batikkit.errors import InputError
 from batikkit.tflite_file import read_tflite, verify_tflite
 from batikkit.tflite_metadata import read_metadata
 from batikkit_exporters.metadata import ModelInfo, attach_metadata
+from mediapipe_judge import judge, saved, score_table
 
 LABELS = ("kawung", "parang", "ceplok", "megamendung", "truntum")
 INFO = ModelInfo(
@@ -29,9 +26,6 @@ INFO = ModelInfo(
     locale_labels={"id": tuple(f"batik {label}" for label in LABELS), "en": tuple(f"{x} motif" for x in LABELS)},
 )
 VARIANTS = ("float32", "float16", "dynamic", "int8")
-PYTHON = Path(
-    os.environ.get("BATIKKIT_MEDIAPIPE_PYTHON", Path(__file__).resolve().parents[2] / ".venv-mediapipe/bin/python")
-)
 
 
 def scores(model: Path, pixels: np.ndarray) -> np.ndarray:
@@ -111,30 +105,11 @@ def test_models_that_are_no_classifiers(tflite_models: Path) -> None:
             attach_metadata((tflite_models / f"others/{name}.tflite").read_bytes(), info=INFO)
 
 
-def mediapipe(model: Path, images: list[Path], *arguments: str) -> dict[str, Any]:
-    """What `mediapipe_classify.py` prints."""
-    if not PYTHON.exists():
-        pytest.skip(f"no {PYTHON}: make it with python3 -m venv .venv-mediapipe and pip install mediapipe pillow")
-    script = Path(__file__).with_name("mediapipe_classify.py")
-    command = [str(PYTHON), str(script), str(model), *map(str, images), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
-
-
-def saved(folder: Path, pixels: list[np.ndarray]) -> list[Path]:
-    paths = [folder / f"{index}.png" for index in range(len(pixels))]
-    for path, picture in zip(paths, pixels, strict=True):
-        Image.fromarray(picture).save(path)
-    return paths
-
-
 def test_the_published_reader_agrees(tflite_models: Path, tmp_path: Path) -> None:
     """The generated code of the metadata schema reads what our own schema text wrote."""
     model = tmp_path / "model.tflite"
     model.write_bytes(attach_metadata((tflite_models / "int8.tflite").read_bytes(), info=INFO))
-    assert mediapipe(model, [])["metadata"] == {
+    assert judge(model, [])["metadata"] == {
         "name": "batik classifier",
         "rgb": True,
         "size": [96, 96],
@@ -153,13 +128,13 @@ def test_mediapipe_agrees(tflite_models: Path, tmp_path: Path, variant: str) -> 
     model = tmp_path / "model.tflite"
     model.write_bytes(attach_metadata((tflite_models / f"{variant}.tflite").read_bytes(), info=INFO))
     pixels = pictures(6, 96)
-    found = mediapipe(model, saved(tmp_path, pixels), "--locale", "id")["scores"]
+    judged = judge(model, saved(tmp_path, pixels), "--locale", "id")
+    found = judged["scores"]
     ours = np.array([scores(model, picture) for picture in pixels])
     assert np.ptp(ours, axis=0).max() > 0.2, "the pictures must differ in their scores"
     assert [[c["label"] for c in categories] for categories in found] == [list(LABELS)] * len(pixels)
     assert found[0][1]["display"] == "batik parang"
-    theirs = np.array([[c["score"] for c in categories] for categories in found])
-    assert np.abs(theirs - ours).max() < 0.02
+    assert np.abs(score_table(judged) - ours).max() < 0.02
 
 
 def mediapipe_resize(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -189,8 +164,7 @@ def test_mediapipe_on_larger_pictures_differs_by_its_resize_alone(
     model = tmp_path / "model.tflite"
     model.write_bytes(attach_metadata((tflite_models / "float32.tflite").read_bytes(), info=INFO))
     large = pictures(6, size)
-    found = mediapipe(model, saved(tmp_path, large))["scores"]
-    theirs = np.array([[c["score"] for c in categories] for categories in found])
+    theirs = score_table(judge(model, saved(tmp_path, large)))
     same_resize = np.array([scores(model, mediapipe_resize(picture, 96)) for picture in large])
     assert np.abs(theirs - same_resize).max() < 0.02
     averaged = [np.array(Image.fromarray(p).resize((96, 96), Image.Resampling.BILINEAR)) for p in large]

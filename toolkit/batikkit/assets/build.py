@@ -41,7 +41,6 @@ from batikkit.tflite_metadata import read_metadata
 LABELS_ALIAS = "labels_without_background.txt"
 """The name under which the LiteRT sample app looks its labels up."""
 
-DEFAULT_FOLDER = "android_demo_assets"
 AGAIN = "`batikkit assets {run}` from the run of that name."
 _PRECISION = ("float32", "float16", "int16x8", "dynamic", "int8")
 Report = Callable[[str], None]
