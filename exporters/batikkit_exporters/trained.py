@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit_exporters import build
-from batikkit_exporters.compression import CLUSTERS, SPARSITY, ClusteredWeights, PrunedWeights
+from batikkit_exporters.compression import CLUSTERS, SPARSITY, ClusteredWeights, PrunedWeights, cluster, prune
 from batikkit_exporters.distill import Advance, Parameters, RoundedWeights, distill
 from batikkit_exporters.network import Network, UnsupportedOperatorError, read_network, write_network
 from batikkit_exporters.quantize import quantize
@@ -45,9 +45,9 @@ def train_variant(
             f"{recipe.name} needs a network of operators that batikkit can train through, and this one has others: "
             "leave this variant out"
         )
+    photographs = np.asarray(np.load(shared / build.CALIBRATION, mmap_mode="r")[: build.ROUNDING_IMAGES])
     if recipe.name == "int8-qat":
         grids = lay_grids(network, observed, method="mse")
-        photographs = np.asarray(np.load(shared / build.CALIBRATION, mmap_mode="r")[: build.ROUNDING_IMAGES])
         start = round_weights(network, grids, photographs)
         trained = distill(
             start.network,
@@ -61,9 +61,9 @@ def train_variant(
             advance=advance,
         )
         return quantize(trained, grids, scales=start.scales, io=io), f"{epochs} epochs of distillation from {rate:g}"
-    parameters, what = _compressed(recipe, network)
+    compressed, parameters, what = _compressed(recipe, network, photographs)
     trained = distill(
-        network,
+        compressed,
         parameters,
         teacher=network,
         images=images,
@@ -75,7 +75,9 @@ def train_variant(
     return write_network(trained), f"{what}, {epochs} epochs of distillation from {rate:g}"
 
 
-def _compressed(recipe: Recipe, network: Network) -> tuple[Parameters, str]:
+def _compressed(recipe: Recipe, network: Network, photographs: NDArray[np.uint8]) -> tuple[Network, Parameters, str]:
     if recipe.name == "pruned":
-        return PrunedWeights(network), f"{SPARSITY:.0%} of larger layers' weights zero"
-    return ClusteredWeights(network), f"{CLUSTERS} values per larger layer"
+        pruned = prune(network, photographs)
+        return pruned, PrunedWeights(pruned), f"{SPARSITY:.0%} of larger layers' weights zero, the others refitted"
+    clustered = cluster(network, photographs)
+    return clustered, ClusteredWeights(clustered), f"{CLUSTERS} values per larger layer, second-order rounding to them"

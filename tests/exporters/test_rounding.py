@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from batikkit_exporters.grid import grid_over, weight_scale
-from batikkit_exporters.rounding import compensate
+from batikkit_exporters.layerwise import compensate
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-1.0, 1.0), (-3.2, 0.7), (2.0, 5.0)])
@@ -33,9 +33,9 @@ def test_compensated_rounding_beats_rounding_to_nearest() -> None:
     rng = np.random.default_rng(3)
     inputs = rng.normal(size=(4000, 24)) @ rng.normal(size=(24, 24))  # inputs that vary together
     weights = rng.normal(size=(1, 8, 24))
-    scale = np.broadcast_to(weight_scale(weights[0], axis=0), weights[0].shape)[None] * 8  # coarse, as if 5 bits
+    scale = weight_scale(weights[0], axis=0)[None] * 8  # coarse, as if 5 bits
     covariance = (inputs.T @ inputs / len(inputs))[None]
-    rounded = compensate(weights, scale, covariance)
+    rounded = compensate(weights, covariance, lambda chosen: np.rint(chosen / scale[:, :, 0]) * scale[:, :, 0])
     nearest = np.rint(weights / scale) * scale
     assert np.allclose(rounded / scale, np.rint(rounded / scale))
 

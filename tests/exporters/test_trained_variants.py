@@ -51,9 +51,9 @@ def _answers(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
 def test_half_of_the_larger_layers_weights_are_zero(folder: Path) -> None:
     pruned, original = _large_weights(folder, "pruned"), _large_weights(folder, "float32")
     assert len(pruned) == len(original) > 20
-    for after, before in zip(pruned, original, strict=True):
-        assert np.mean(before == 0) < 0.1
-        assert np.mean(after == 0) == pytest.approx(SPARSITY, abs=0.01)
+    assert max(np.mean(weights == 0) for weights in original) < 0.1
+    zeros, size = sum(np.sum(weights == 0) for weights in pruned), sum(weights.size for weights in pruned)
+    assert zeros / size == pytest.approx(SPARSITY, abs=0.01)
 
 
 def test_larger_layers_hold_few_distinct_values(folder: Path) -> None:
