@@ -6,9 +6,10 @@
 Both start from the run's network and see the same photographs of the train part as often, in batches of 16, with Adam
 at the same rate falling to 0 along a cosine; batch normalization stays as it was trained. TFMOT trains on labels, by
 `quantize_apply`, `prune_low_magnitude` (to 50 % along its polynomial) and `cluster_weights` (32 of them) on the layers
-that batikkit compresses. int8-qat is made twice with TFMOT: with ranges that start at -6..6, as they do there, and with
-ranges that start at the photographs' own. Settings are batikkit's defaults and those of TFMOT's guides; none was chosen
-by the figures that are printed here, which are those of the run's test part.
+that batikkit compresses. int8-qat is made three times with TFMOT: with ranges that start at -6..6, as they do there;
+with ranges that start at the photographs' own; and with those on the float network's answers instead of labels, as
+batikkit's own are. Settings are batikkit's defaults and those of TFMOT's guides; none was chosen by the figures that
+are printed here, which are those of the run's test part.
 """
 
 from __future__ import annotations
@@ -108,9 +109,18 @@ def quantize_from_seen(model: Any, images: NDArray[np.uint8], labels: NDArray[np
     return tfmot_qat.train_qat(model, images, labels, epochs=epochs, learning_rate=RATES["int8-qat"])
 
 
+def quantize_by_answers(model: Any, images: NDArray[np.uint8], labels: NDArray[np.int64], epochs: int) -> bytes:
+    """With those ranges, trained on what the float network says, as batikkit's own are."""
+    starts = range(0, len(labels), tfmot_qat.BATCH)
+    batches = [images[start : start + tfmot_qat.BATCH].astype(np.float32) for start in starts]
+    answers = np.concatenate([model(batch, training=False).numpy() for batch in batches])
+    return tfmot_qat.train_qat(model, images, answers, epochs=epochs, learning_rate=RATES["int8-qat"])
+
+
 PEERS = (
     ("TFMOT, ranges from -6..6", "int8-qat", quantize),
     ("TFMOT, ranges as seen", "int8-qat", quantize_from_seen),
+    ("TFMOT, ranges and answers as seen", "int8-qat", quantize_by_answers),
     ("TFMOT", "pruned", prune),
     ("TFMOT", "clustered", cluster),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +67,7 @@ def climb_ladder(
     return climbed
 
 
-def _tfmot(
-    net: LoadedNet, train: NDArray[np.uint8], seed: int, report: Report
-) -> Callable[[int, float], bytes] | None:
+def _tfmot(net: LoadedNet, train: NDArray[np.uint8], seed: int, report: Report) -> Callable[[int, float], bytes] | None:
     """Training with tensorflow-model-optimization, where it is installed and there is a Keras model to train."""
     if net.keras is None:
         return None

@@ -1,7 +1,9 @@
 """int8 by quantization-aware training with tensorflow-model-optimization (TFMOT), from the Keras model.
 
 TFMOT rounds weights and activations while the model trains, on labels or on the float model's own answers, and
-TensorFlow's converter then writes what was rehearsed. Three things need help on the way to a file that takes raw pixels and is integer-only:
+TensorFlow's converter then writes what was rehearsed.
+
+Three things need help on the way to a file that takes raw pixels and is integer-only:
 
 * TFMOT knows no `Rescaling` layer, and the converter would leave it in float: a depthwise layer of one weight per
   colour computes the same in integers.
