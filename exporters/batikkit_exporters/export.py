@@ -323,10 +323,11 @@ class _Export:
         validation, labels = self._pixels("validation", net.image_size)
         climbed = climb_ladder(
             shared,
-            net.frozen,
+            net,
             validation=validation,
             labels=labels,
             train=self._pixels("train", net.image_size)[0],
+            seed=options.seed,
             turns=self._source.turns,
             mirrors=self._source.mirrors,
             target_drop=options.target_drop,

@@ -27,8 +27,8 @@ from batikkit_exporters.sensitivity import LayerHarm, rank_layers
 ROUNDING_IMAGES = 48
 RANKING_IMAGES = 32
 FLOAT_LAYERS = 6
-DISTILL_EPOCHS = 4
-DISTILL_RATE = 1e-5
+QAT_EPOCHS = 4
+QAT_RATE = 1e-5
 OTHER_KINDS = ("selective-float", "int16x8")
 """Rungs whose files are not plain int8: slower or not integer-only, so they are taken only when they reach the goal."""
 Report = Callable[[str], None]
@@ -76,6 +76,7 @@ class Material:
     Attributes:
         float32: The float file.
         plain: Makes the plain int8 file, as the converter does it; None leaves that rung out.
+        tfmot: Trains an int8 file of the Keras model for so many epochs at a learning rate; None leaves it out.
         calibration: uint8 [N, S, S, 3] from the train split, the two anchors last.
         train: uint8 [M, S, S, 3], the whole train split.
         jury: Validation photographs.
@@ -83,6 +84,7 @@ class Material:
 
     float32: bytes
     plain: Callable[[], bytes] | None
+    tfmot: Callable[[int, float], bytes] | None
     calibration: NDArray[np.uint8]
     train: NDArray[np.uint8]
     jury: Jury
@@ -209,7 +211,9 @@ def _selective_float(state: _State, material: Material) -> Iterator[Candidate]:
     yield f"{FLOAT_LAYERS} layers in float", content, _nothing
 
 
-def _distilled(state: _State, material: Material) -> Iterator[Candidate]:
+def _trained(state: _State, material: Material) -> Iterator[Candidate]:
+    if material.tfmot is not None:
+        yield f"TFMOT, {QAT_EPOCHS} epochs", material.tfmot(QAT_EPOCHS, QAT_RATE), _nothing
     grids = state.grids()
     start = state.rounded or round_weights(state.network, grids, material.calibration[:ROUNDING_IMAGES])
     network = distill(
@@ -218,11 +222,12 @@ def _distilled(state: _State, material: Material) -> Iterator[Candidate]:
         teacher=state.network,
         images=material.train,
         grids=grids,
-        epochs=DISTILL_EPOCHS,
-        learning_rate=DISTILL_RATE,
+        epochs=QAT_EPOCHS,
+        learning_rate=QAT_RATE,
     )
     content = quantize(network, grids, scales=start.scales)
-    yield f"{DISTILL_EPOCHS} epochs", content, lambda: setattr(state, "rounded", Rounded(network, start.scales))
+    rounded = Rounded(network, start.scales)
+    yield f"distilled, {QAT_EPOCHS} epochs", content, lambda: setattr(state, "rounded", rounded)
 
 
 def _int16x8(state: _State, material: Material) -> Iterator[Candidate]:
@@ -238,7 +243,7 @@ RUNGS: dict[str, Callable[[_State, Material], Iterator[Candidate]]] = {
     "equalised": _equalized,
     "rounding": _rounded,
     "selective-float": _selective_float,
-    "distilled": _distilled,
+    "qat": _trained,
     "int16x8": _int16x8,
 }
 

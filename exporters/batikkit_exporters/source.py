@@ -32,12 +32,14 @@ class LoadedNet:
         answer: The framework's own answer to float32 [N, S, S, 3], N at most `ANSWER_BATCH`.
         image_size: S.
         classes: C.
+        keras: The `tf_keras.Model`, for what trains it further; None for a model that was made elsewhere.
     """
 
     frozen: Any
     answer: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     image_size: int
     classes: int
+    keras: Any = None
 
     def answers(self, images: Pixels) -> NDArray[np.float32]:
         """Probabilities float32 [N, C] of uint8 [N, S, S, 3]."""
@@ -116,6 +118,7 @@ def _load_run(model: Path, image_size: int) -> LoadedNet:
         answer=lambda images: np.asarray(net(images, training=False).numpy(), np.float32),
         image_size=image_size,
         classes=int(net.output.shape[-1]),
+        keras=net,
     )
 
 
