@@ -1,7 +1,7 @@
 """Variants trained by batikkit's own distillation against tensorflow-model-optimization's (TFMOT) published recipes.
 
     pip install 'batikkit[qat]'
-    python benchmarks/peers/tfmot.py RUN [RUN ...] [--epochs 3]
+    python benchmarks/peers/tfmot.py RUN [RUN ...]
 
 Both start from the run's network and see the same photographs of the train part as often, in batches of 16, with Adam
 at the same rate falling to 0 along a cosine; batch normalization stays as it was trained. TFMOT trains on labels, by
@@ -126,7 +126,7 @@ PEERS = (
 )
 
 
-def candidates(run: Path, epochs: int) -> Iterator[tuple[str, str, bytes, float]]:
+def candidates(run: Path) -> Iterator[tuple[str, str, bytes, float]]:
     """System, variant, file and seconds of training and conversion, batikkit's first."""
     for variant in VARIANTS:
         (made,) = [done for done in export_run(run, variants=[variant]) if done.manifest.variant == variant]
@@ -134,7 +134,7 @@ def candidates(run: Path, epochs: int) -> Iterator[tuple[str, str, bytes, float]
     model, (images, labels, names) = load_model(run / "model.keras"), read_train(run)
     for system, variant, make in PEERS:
         started = time.perf_counter()
-        content = make(model, images, labels, epochs)
+        content = make(model, images, labels, EPOCHS[variant])
         seconds = time.perf_counter() - started
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "peer.tflite"
@@ -154,11 +154,10 @@ def answers_of(content: bytes, images: NDArray[np.uint8]) -> NDArray[np.float32]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="folders of runs; they stay as they are")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="TFMOT's; batikkit's own are fixed")
     asked = parser.parse_args()
     found: dict[tuple[str, str], list[tuple[NDArray[Any], ...]]] = {}
     for original, run in _copies(asked.runs):
-        for system, variant, content, seconds in candidates(run, asked.epochs):
+        for system, variant, content, seconds in candidates(run):
             pack = read_parity_pack(run / EXPORT_FOLDER / "parity.npz")
             given = answers_of(content, np.stack(list(iter_images(pack))))
             found.setdefault((system, variant), []).append((pack.probabilities, given, pack.labels))
