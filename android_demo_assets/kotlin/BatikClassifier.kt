@@ -69,7 +69,7 @@ class BatikClassifier(assets: AssetManager, threads: Int = 2) : AutoCloseable {
 
     companion object {
         const val MODEL = "batik_int8.tflite"
-        const val MODEL_SHA256 = "a47264d543ebe751488c8b2bf579857a33f99be0f3d58b55492508c4f84414c6"
+        const val MODEL_SHA256 = "ddcbcce03779a481d72ae1585b2a38781bc1d6b14e201abb5987ece377a06819"
         const val SIZE = 96
         const val TEMPERATURE = 0.587
         const val THRESHOLD = 0.9942
