@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit_exporters.build import ROUNDING_IMAGES
 from batikkit_exporters.distill import RoundedWeights, distill
 from batikkit_exporters.equalize import equalize
 from batikkit_exporters.grid import Grid
@@ -24,7 +25,6 @@ from batikkit_exporters.ranges import lay_grids
 from batikkit_exporters.rounding import Rounded, round_weights
 from batikkit_exporters.sensitivity import LayerHarm, rank_layers
 
-ROUNDING_IMAGES = 48
 RANKING_IMAGES = 32
 FLOAT_LAYERS = 6
 QAT_EPOCHS = 4
