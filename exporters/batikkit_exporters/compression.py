@@ -86,8 +86,7 @@ def cluster(network: Network, images: NDArray[np.uint8], *, clusters: int = CLUS
 
     def settle(_node: Node, rows: Floats, covariance: Floats | None) -> Floats:
         assert covariance is not None
-        found, _ = find_clusters(rows.reshape(-1).astype(np.float32), clusters)
-        centres = found.astype(np.float64)
+        centres = find_clusters(rows.reshape(-1).astype(np.float32), clusters).astype(np.float64)
         between = (centres[1:] + centres[:-1]) / 2
         return compensate(rows, covariance, lambda weights: np.asarray(centres[np.searchsorted(between, weights)]))
 
@@ -136,13 +135,12 @@ class ClusteredWeights:
         }
 
 
-def find_clusters(values: NDArray[np.float32], count: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Centres float32 [count] in order and the nearest one of each value int32 [N] (Lloyd, from even steps)."""
+def find_clusters(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Centres of groups of values, float32 [count] in order (Lloyd, from even steps)."""
     centres = np.linspace(values.min(), values.max(), count)
     for _ in range(LLOYD_STEPS):
         members = np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
         sums = np.bincount(members, weights=values, minlength=count)
         sizes = np.bincount(members, minlength=count)
         centres = np.sort(np.where(sizes > 0, sums / np.maximum(sizes, 1), centres))
-    members = np.searchsorted((centres[1:] + centres[:-1]) / 2, values)
-    return centres.astype(np.float32), members.astype(np.int32)
+    return centres.astype(np.float32)

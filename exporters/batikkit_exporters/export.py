@@ -223,14 +223,14 @@ class _Export:
         (shared / build.FLOAT).write_bytes(float32)
         build.save_graph(net.frozen, shared / build.GRAPH)
         stability = None
-        if any(recipe.calibrated or recipe.trained for recipe in (*apart, *here)):
+        if any(recipe.calibrated for recipe in (*apart, *here)):
             stability = self._observe(shared, calibration)
         drawn = Calibration(len(calibration.samples), calibration.seed, calibration.sha256(), stability)
         compat = self._options.compat
         self._write_proof(net, test, shared / build.PROOF)
         pending = builders.start([self._job(recipe, shared) for recipe in apart])
         for recipe in here:
-            if not recipe.calibrated and not recipe.trained:
+            if not recipe.calibrated:
                 started = time.perf_counter()
                 content = float32 if recipe.name == "float32" else convert(net.frozen, recipe, compat=compat)
                 yield self._finish(*self._proven(recipe, shared, content, build.METHODS[recipe.name], started), drawn)
@@ -253,13 +253,11 @@ class _Export:
         if path.is_file() and path.read_bytes() == content:
             return
         made = {recipe.name for recipe in recipes}
-        others = [
-            name for name, recipe in RECIPES.items() if (recipe.calibrated or recipe.trained) and name not in made
-        ]
+        others = [name for name, recipe in RECIPES.items() if recipe.calibrated and name not in made]
         kept = [f"{name}.tflite" for name in others if (folder / f"{name}.tflite").is_file()]
         if not kept:
             atomic.write_bytes(path, content)
-        elif any(recipe.calibrated or recipe.trained for recipe in recipes):
+        elif any(recipe.calibrated for recipe in recipes):
             raise InputError(
                 f"{kept[0]} in {folder} was calibrated with other photographs than this export would be: export it in "
                 "the same command, use the same --seed, --calibration-size and --calibration, or remove it"

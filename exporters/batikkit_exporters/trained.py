@@ -45,38 +45,36 @@ def train_variant(
             "leave this variant out"
         )
     photographs = np.asarray(np.load(shared / build.CALIBRATION, mmap_mode="r")[: build.ROUNDING_IMAGES])
+    parameters: Parameters
+    grids, scales = None, {}
     if recipe.name == "int8-qat":
         grids = lay_grids(network, observed, method="mse")
-        start = round_weights(network, grids, photographs)
-        trained = distill(
-            start.network,
-            RoundedWeights(start),
-            teacher=network,
-            images=images,
-            grids=grids,
-            epochs=epochs,
-            learning_rate=rate,
-            seed=seed,
-            advance=advance,
-        )
-        return quantize(trained, grids, scales=start.scales, io=io), f"{epochs} epochs of distillation from {rate:g}"
-    compressed, parameters, what = _compressed(recipe, network, photographs)
+        rounded = round_weights(network, grids, photographs)
+        start, parameters, scales, what = rounded.network, RoundedWeights(rounded), rounded.scales, ""
+    else:
+        start, parameters, what = _compressed(recipe, network, photographs)
     trained = distill(
-        compressed,
+        start,
         parameters,
         teacher=network,
         images=images,
+        grids=grids,
         epochs=epochs,
         learning_rate=rate,
         seed=seed,
         advance=advance,
     )
-    return write_network(trained), f"{what}, {epochs} epochs of distillation from {rate:g}"
+    content = write_network(trained) if grids is None else quantize(trained, grids, scales=scales, io=io)
+    return content, f"{what}{epochs} epochs of distillation from {rate:g}"
 
 
 def _compressed(recipe: Recipe, network: Network, photographs: NDArray[np.uint8]) -> tuple[Network, Parameters, str]:
     if recipe.name == "pruned":
         pruned = prune(network, photographs)
-        return pruned, PrunedWeights(pruned), f"{SPARSITY:.0%} of larger layers' weights zero, the others refitted"
+        return pruned, PrunedWeights(pruned), f"{SPARSITY:.0%} of larger layers' weights zero, the others refitted, "
     clustered = cluster(network, photographs)
-    return clustered, ClusteredWeights(clustered), f"{CLUSTERS} values per larger layer, second-order rounding to them"
+    return (
+        clustered,
+        ClusteredWeights(clustered),
+        f"{CLUSTERS} values per larger layer, second-order rounding to them, ",
+    )

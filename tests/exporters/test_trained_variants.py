@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -92,6 +93,13 @@ def test_training_moved_what_it_kept(folder: Path, name: str) -> None:
     assert np.isfinite(given).all()
     np.testing.assert_allclose(given.sum(axis=1), 1, atol=1e-5)
     assert given.shape == reference.shape
+
+
+@pytest.mark.parametrize("name", ["int8-qat", "pruned", "clustered"])
+def test_they_name_the_photographs_that_steered_them(folder: Path, name: str) -> None:
+    calibration = read_manifest(folder / f"{name}.json").calibration
+    assert calibration is not None
+    assert calibration.sha256 == hashlib.sha256((folder / "calibration.csv").read_bytes()).hexdigest()
 
 
 def test_int8_qat_is_integer_only_and_agrees(folder: Path) -> None:

@@ -162,7 +162,8 @@ def image_files(root: Path) -> Iterator[str]:
         InputError: `root` is not a readable folder.
     """
     if not root.is_dir():
-        raise InputError(f"no such folder: {root}; name a folder that holds one subfolder per motif")
+        problem = "not a folder" if root.exists() else "no such folder"
+        raise InputError(f"{problem}: {root}; name a folder that holds one subfolder per motif")
     try:
         entries = [entry for entry in root.iterdir() if not _hidden(entry.name)]
         folders = sorted(entry.name for entry in entries if _class_folder(entry, root))
