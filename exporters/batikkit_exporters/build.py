@@ -11,6 +11,8 @@ import pickle
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ GRAPH, FLOAT, OBSERVED, CALIBRATION, PROOF = (
     "proof.npz",
 )
 ROUNDING_IMAGES = 48
+WORKERS = 2
 _SURROUNDINGS = {
     # glibc would hand every layer's tensors back to the system and fetch them again, page by page.
     "MALLOC_MMAP_THRESHOLD_": str(1 << 31),
@@ -134,6 +137,36 @@ class Builder:
         if self._process.returncode is None:
             self._process.kill()
             self._process.communicate()
+
+
+class Builders:
+    """Processes for the variants that take long, the first of them started while the model is still being loaded."""
+
+    def __init__(self, jobs: int) -> None:
+        self._standing_by = [Builder() for _ in range(min(WORKERS, jobs))]
+        self._threads = ThreadPoolExecutor(WORKERS)
+
+    def __enter__(self) -> Builders:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for builder in self._standing_by:
+            builder.close()
+        self._threads.shutdown(cancel_futures=True)
+
+    def start(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Built]]:
+        """Starts to build at once, and yields each variant as it is finished."""
+        # The slowest first, so that the last to finish is a short one.
+        ordered = sorted(jobs, key=lambda job: job.recipe.activations != "int16")
+        pending = {self._threads.submit(self._build, job): job for job in ordered}
+        return ((pending[future], future.result()) for future in as_completed(pending))
+
+    def _build(self, job: Job) -> Built:
+        try:
+            builder = self._standing_by.pop()
+        except IndexError:
+            builder = Builder()
+        return builder.build(job)
 
 
 def _serve() -> None:

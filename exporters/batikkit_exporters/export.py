@@ -12,24 +12,19 @@ import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from batikkit import atomic
 from batikkit.console import progress
-from batikkit.dataset import Sample
 from batikkit.errors import InputError
-from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, write_labels
 from batikkit.manifest import Calibration, Manifest, manifest_path, read_manifest, write_manifest
 from batikkit.motif_names import display_names
-from batikkit.parity_pack import PARITY_FILE, write_parity_pack
-from batikkit.split import check_unchanged, of_split
+from batikkit.parity_pack import PARITY_FILE
 from batikkit.tflite_file import read_tflite
 from batikkit_exporters import build, journal
 from batikkit_exporters.calibration import (
@@ -39,17 +34,13 @@ from batikkit_exporters.calibration import (
     list_sha256,
     read_calibration,
 )
+from batikkit_exporters.evidence import split_pixels, tested_samples, write_parity, write_proof
 from batikkit_exporters.metadata import ModelInfo
 from batikkit_exporters.proof import describe, release
 from batikkit_exporters.recipes import RECIPES, Recipe, find_recipe
 from batikkit_exporters.source import LoadedNet, Source, source_of_run
 
-PROOF_IMAGES = 8
-PARITY_LIMIT = 1000
-"""Most test images in a parity pack: 1000 of 288 pixels are 250 MB, and tell a drop of a point apart."""
-
 LICENSE = "that of the photographs it was trained on"
-WORKERS = 2
 Report = Callable[[str], None]
 
 
@@ -180,10 +171,12 @@ class _Export:
             for recipe in recipes
             if recipe.calibrated and not recipe.trained and not (climbing and recipe.name == "int8")
         ]
-        with _Builders(len(apart)) as builders:
+        with build.Builders(len(apart)) as builders:
             yield from self._run_beside(builders, apart, [recipe for recipe in recipes if recipe not in apart])
 
-    def _run_beside(self, builders: _Builders, apart: Sequence[Recipe], here: Sequence[Recipe]) -> Iterator[Exported]:
+    def _run_beside(
+        self, builders: build.Builders, apart: Sequence[Recipe], here: Sequence[Recipe]
+    ) -> Iterator[Exported]:
         source = self._source
         net = source.load()
         calibration = self._calibration_set(net.image_size)
@@ -209,7 +202,7 @@ class _Export:
     def _run(
         self,
         shared: Path,
-        builders: _Builders,
+        builders: build.Builders,
         apart: Sequence[Recipe],
         here: Sequence[Recipe],
         net: LoadedNet,
@@ -217,7 +210,7 @@ class _Export:
     ) -> Iterator[Exported]:
         from batikkit_exporters.convert import convert
 
-        test = self._test_samples()
+        test = tested_samples(self._source)
         self._write_calibration((*apart, *here), calibration)
         float32 = convert(net.frozen, find_recipe("float32"))
         (shared / build.FLOAT).write_bytes(float32)
@@ -227,7 +220,7 @@ class _Export:
             stability = self._observe(shared, calibration)
         drawn = Calibration(len(calibration.samples), calibration.seed, calibration.sha256(), stability)
         compat = self._options.compat
-        self._write_proof(net, test, shared / build.PROOF)
+        write_proof(shared / build.PROOF, self._source, net, samples=test)
         pending = builders.start([self._job(recipe, shared) for recipe in apart])
         for recipe in here:
             if not recipe.calibrated:
@@ -235,7 +228,12 @@ class _Export:
                 content = float32 if recipe.name == "float32" else convert(net.frozen, recipe, compat=compat)
                 yield self._finish(*self._proven(recipe, shared, content, build.METHODS[recipe.name], started), drawn)
         self._report("parity pack: running the model on the test photographs")
-        self._write_parity(net, test)
+        right = write_parity(self._source, net, samples=test)
+        if not self._source.trained_here:
+            self._report(
+                f"the model is right on {right:.1%} of {len(test)} photographs; it is fed raw pixels 0..255, so a low "
+                "figure means that its scaling is not part of it"
+            )
         for job, built in pending:
             yield self._finish(job, built, drawn)
         for recipe in here:
@@ -307,7 +305,7 @@ class _Export:
     def _train(self, recipe: Recipe, shared: Path, net: LoadedNet) -> tuple[bytes, str]:
         from batikkit_exporters.trained import train_variant
 
-        images = self._pixels("train", net.image_size)[0]
+        images = split_pixels(self._source, "train", net.image_size)[0]
         self._report(f"{recipe.name}: training on {len(images)} photographs of the train split")
         with progress(f"training {recipe.name}") as advance:
             return train_variant(recipe, shared, images, io=self._options.io, seed=self._options.seed, advance=advance)
@@ -318,13 +316,13 @@ class _Export:
         options = self._options
         assert options.target_drop is not None
         started = time.perf_counter()
-        validation, labels = self._pixels("validation", net.image_size)
+        validation, labels = split_pixels(self._source, "validation", net.image_size)
         climbed = climb_ladder(
             shared,
             net,
             validation=validation,
             labels=labels,
-            train=self._pixels("train", net.image_size)[0],
+            train=split_pixels(self._source, "train", net.image_size)[0],
             seed=options.seed,
             turns=self._source.turns,
             mirrors=self._source.mirrors,
@@ -379,85 +377,6 @@ class _Export:
             locale_labels=display_names(source.labels),
         )
 
-    def _pixels(self, split: str, image_size: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """All photographs of one split, uint8 [N, S, S, 3], and their labels."""
-        samples = of_split(self._source.rows, split)
-        if not samples:
-            raise InputError(f"the split has no {split} images, which this export needs: train with a {split} share")
-        index = {label: number for number, label in enumerate(self._source.labels)}
-        pixels = []
-        for sample in samples:
-            check_unchanged(self._source.root, sample)
-            pixels.append(load_pixels(self._source.root / sample.path, image_size))
-        return np.stack(pixels), np.array([index[sample.label] for sample in samples], np.int64)
-
-    def _test_samples(self) -> Sequence[Sample]:
-        samples = of_split(self._source.rows, "test")
-        if not samples:
-            raise InputError("the split has no test images: parity cannot be shown; train with a test share")
-        # An even stride keeps every motif in the pack: the samples are sorted by path, hence by motif.
-        samples = samples[:: -(-len(samples) // PARITY_LIMIT)]
-        for sample in samples:
-            check_unchanged(self._source.root, sample)
-        return samples
-
-    def _write_proof(self, net: LoadedNet, samples: Sequence[Sample], path: Path) -> None:
-        """Writes a few test images with the model's answers, to prove the files on."""
-        chosen = np.linspace(0, len(samples) - 1, min(PROOF_IMAGES, len(samples))).astype(int)
-        images = np.stack([load_pixels(self._source.root / samples[i].path, net.image_size) for i in chosen])
-        np.savez(path, images=images, probabilities=net.answers(images))
-
-    def _write_parity(self, net: LoadedNet, samples: Sequence[Sample]) -> None:
-        source, size = self._source, net.image_size
-        index = {label: number for number, label in enumerate(source.labels)}
-        pixels = np.stack([load_pixels(source.root / sample.path, size) for sample in samples])
-        probabilities = net.answers(pixels)
-        labels = np.array([index[sample.label] for sample in samples])
-        write_parity_pack(
-            source.folder / PARITY_FILE,
-            pixels,
-            labels=labels,
-            probabilities=probabilities,
-            names=[sample.path for sample in samples],
-            image_size=size,
-        )
-        if not source.trained_here:
-            right = float(np.mean(probabilities.argmax(axis=1) == labels))
-            self._report(
-                f"the model is right on {right:.1%} of {len(labels)} photographs; it is fed raw pixels 0..255, so a "
-                "low figure means that its scaling is not part of it"
-            )
-
-
-class _Builders:
-    """Processes for the variants that take long, the first of them started while the model is still being loaded."""
-
-    def __init__(self, jobs: int) -> None:
-        self._standing_by = [build.Builder() for _ in range(min(WORKERS, jobs))]
-        self._threads = ThreadPoolExecutor(WORKERS)
-
-    def __enter__(self) -> _Builders:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for builder in self._standing_by:
-            builder.close()
-        self._threads.shutdown(cancel_futures=True)
-
-    def start(self, jobs: Sequence[build.Job]) -> Iterator[tuple[build.Job, build.Built]]:
-        """Starts to build at once, and yields each variant as it is finished."""
-        # The slowest first, so that the last to finish is a short one.
-        ordered = sorted(jobs, key=lambda job: job.recipe.activations != "int16")
-        pending = {self._threads.submit(self._build, job): job for job in ordered}
-        return ((pending[future], future.result()) for future in as_completed(pending))
-
-    def _build(self, job: build.Job) -> build.Built:
-        try:
-            builder = self._standing_by.pop()
-        except IndexError:
-            builder = build.Builder()
-        return builder.build(job)
-
 
 def _line(done: Exported) -> str:
     manifest = done.manifest
@@ -466,5 +385,5 @@ def _line(done: Exported) -> str:
     return (
         f"{done.path.name}: {manifest.size_bytes / 1e6:.2f} MB{packed} in {done.seconds:.0f} s, input "
         f"{manifest.input.dtype}, {kernels}largest probability difference {done.largest_difference or 0:.2g} on "
-        f"{PROOF_IMAGES} test images, runs on {manifest.min_runtime} and later"
+        f"test images, runs on {manifest.min_runtime} and later"
     )
