@@ -46,7 +46,7 @@ def _draw(command: list[str]) -> None:
     """Headless Chromium hangs now and then on a busy machine; a second start has always drawn the page."""
     for last in (False, True):
         try:
-            subprocess.run(command, check=True, capture_output=True, timeout=60)
+            subprocess.run(command, check=True, capture_output=True, timeout=180)
         except subprocess.TimeoutExpired:
             if last:
                 raise
