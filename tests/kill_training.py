@@ -26,10 +26,12 @@ from typing import Any
 
 import numpy as np
 
-from batikkit import checkpoint, features, inputs, plots, runs, train, trainer
+from batikkit import runs
 from batikkit.cli import main
-from batikkit.engine import Engine
-from batikkit.keras_backend import tf
+from batikkit.evaluation import plots
+from batikkit.network.keras_backend import tf
+from batikkit.training import checkpoint, features, inputs, train, trainer
+from batikkit.training.engine import Engine
 
 # Enough epochs that no step finds its phase over, however fast the machine.
 SETTINGS = ("phase1_epochs=60", "phase2_epochs=24", "frozen_layers=140", "early_stopping_patience=0", "views=2")
@@ -200,7 +202,12 @@ def state(run: Path) -> dict[str, Any]:
 
 def import_all() -> None:
     """What training imports when it first needs it; the forks then find it loaded."""
-    for name in ("ai_edge_litert.interpreter", "matplotlib.pyplot", "batikkit.evaluation", "batikkit.prepared"):
+    for name in (
+        "ai_edge_litert.interpreter",
+        "matplotlib.pyplot",
+        "batikkit.evaluation.metrics_file",
+        "batikkit.data.prepared",
+    ):
         importlib.import_module(name)
     assert tf.lite.TFLiteConverter
     assert tf.compat.v1

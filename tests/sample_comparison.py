@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from batikkit.comparison import Comparison, Part
-from batikkit.judgement import Candidate, judge
-from batikkit.predictions import Predictions
+from batikkit.evaluation.comparison import Comparison, Part
+from batikkit.evaluation.judge import Candidate, judge
+from batikkit.evaluation.predictions import Predictions
 
 NITIK = (
     "Sekar Kemuning", "Sekar Liring", "Sekar Duren", "Sekar Gayam", "Sekar Pacar", "Arumdalu", "Brendi", "Cakar Ayam",

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from batikkit import inputs, trainer
 from batikkit.cli import main
+from batikkit.training import inputs, trainer
 
 
 def keep_weights(path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit import model
 from batikkit.config import load_config
-from batikkit.distributed import Workers
-from batikkit.engine import Engine
-from batikkit.keras_backend import tf
+from batikkit.network import model
+from batikkit.network.keras_backend import tf
+from batikkit.training.distributed import Workers
+from batikkit.training.engine import Engine
 
 SETTINGS = ["network=plain-cnn", "phase1_epochs=0", "frozen_layers=-1", "dropout=0", "weight_average=0.5"]
 CONFIG = load_config("smoke", overrides=SETTINGS)

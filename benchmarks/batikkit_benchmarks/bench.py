@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import batikkit
+from batikkit.data.photographs import Photographs, find_photographs
 from batikkit.errors import InputError
-from batikkit.interpreters import RUNTIMES, find_runtime
-from batikkit.photographs import Photographs, find_photographs
+from batikkit.tflite.interpreters import RUNTIMES, find_runtime
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
 from batikkit_benchmarks.conditions import Conditions, Monitor
 from batikkit_benchmarks.doctor import file_cure, needs_newer_runtime

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from batikkit.probe import describe_exit
+from batikkit.tflite.probe import describe_exit
 from batikkit_benchmarks.host import ROOT, text
 
 STALL_LIMIT_S = 120.0

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batikkit.errors import InputError
-from batikkit.interpreters import RUNTIMES, version
-from batikkit.probe import START_LIMIT_S, Prober, describe_exit
+from batikkit.tflite.interpreters import RUNTIMES, version
+from batikkit.tflite.probe import START_LIMIT_S, Prober, describe_exit
 from batikkit_benchmarks.host import ROOT, emulation
 
-_TRY = "import json, sys; from batikkit.interpreters import try_runtime; print(json.dumps(try_runtime(sys.argv[1])))"
+_TRY = (
+    "import json, sys; from batikkit.tflite.interpreters import try_runtime; "
+    "print(json.dumps(try_runtime(sys.argv[1])))"
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
     Raises:
         InputError: the file itself is damaged.
     """
-    from batikkit.tflite_file import read_tflite
+    from batikkit.tflite.file import read_tflite
 
     read_tflite(path)
     found = []
@@ -84,7 +87,7 @@ def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
 
 
 def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) -> str | None:
-    """As `batikkit.interpreters.try_runtime`, but survives a crash and a hang."""
+    """As `batikkit.tflite.interpreters.try_runtime`, but survives a crash and a hang."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _TRY, runtime],

@@ -13,7 +13,7 @@ from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.parity_pack import PARITY_FILE, ParityPack, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, RUN_FILE, newest_run
-from batikkit.tflite_file import TfliteModel, read_tflite
+from batikkit.tflite.file import TfliteModel, read_tflite
 
 ORDER = ("float32", "float16", "int8", "dynamic")
 

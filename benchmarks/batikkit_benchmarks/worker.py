@@ -21,13 +21,13 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.data.photographs import SWITCH_INTERVAL_S, decoded_ahead
 from batikkit.errors import BatikkitError
-from batikkit.interpreters import NATIVE_ERRORS, find_runtime, first_line, version
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.photographs import SWITCH_INTERVAL_S, decoded_ahead
-from batikkit.probe import limit_child, private_stdout
-from batikkit.runtime import LoadedModel, load_verified
-from batikkit.tflite_file import read_tflite
+from batikkit.tflite.file import read_tflite
+from batikkit.tflite.interpreters import NATIVE_ERRORS, find_runtime, first_line, version
+from batikkit.tflite.probe import limit_child, private_stdout
+from batikkit.tflite.runtime import LoadedModel, load_verified
 
 IMAGES_KEPT = 16
 """Images that take turns in the latency loop: enough to be real, few enough for a small board's memory."""

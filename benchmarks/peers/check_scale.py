@@ -61,7 +61,7 @@ def make_set(root: Path, start: int, stop: int, side: int) -> None:
 
 def measure(root: Path) -> dict[str, float]:
     """In a fresh process: one check of `root`."""
-    from batikkit.check import check_folder
+    from batikkit.data.check import check_folder
 
     started, cpu = time.perf_counter(), time.process_time()
     report = check_folder(root)

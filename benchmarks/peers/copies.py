@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
-from batikkit.candidates import find_candidates
-from batikkit.dataset import image_files
-from batikkit.duplicates import find_copies
-from batikkit.fingerprint import Fingerprint, fingerprint, hamming
+from batikkit.data.candidates import find_candidates
+from batikkit.data.dataset import image_files
+from batikkit.data.duplicates import find_copies
+from batikkit.data.fingerprint import Fingerprint, fingerprint, hamming
 from batikkit.images import load_rgb
 
 HASH_LIMIT = 8

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from batikkit.photographs import SWITCH_INTERVAL_S, decoded_ahead, find_photographs
-from batikkit.runtime import LoadedModel, open_model
+from batikkit.data.photographs import SWITCH_INTERVAL_S, decoded_ahead, find_photographs
+from batikkit.tflite.runtime import LoadedModel, open_model
 from batikkit_benchmarks.host import read_host
 from batikkit_benchmarks.targets import open_target
 

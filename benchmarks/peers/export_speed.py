@@ -32,10 +32,10 @@ SAMPLE_SECONDS = 0.2
 def export_by_hand(run: Path, folder: Path) -> None:
     """What the converter's manual shows, once per variant: three files in `folder`."""
     from batikkit.config import read_config
-    from batikkit.keras_backend import tf
-    from batikkit.model import load_model
+    from batikkit.data.split import read_split
+    from batikkit.network.keras_backend import tf
+    from batikkit.network.model import load_model
     from batikkit.runs import read_run
-    from batikkit.split import read_split
     from batikkit_exporters.calibration import draw_calibration
 
     config, root = read_config(run / "config.toml"), Path(read_run(run)["data"]["root"])

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from batikkit.interpreters import find_runtime
-from batikkit.runtime import LoadedModel, load_verified
-from batikkit.tflite_file import read_tflite
+from batikkit.tflite.file import read_tflite
+from batikkit.tflite.interpreters import find_runtime
+from batikkit.tflite.runtime import LoadedModel, load_verified
 from batikkit_benchmarks.worker import Job, measure
 
 BLOCKS = 60

@@ -24,15 +24,15 @@ from numpy.typing import NDArray
 from batikkit.metrics import mcnemar_p, paired_drop_interval
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, read_run
-from batikkit.runtime import open_model
+from batikkit.tflite.runtime import open_model
 
 
 def plain_int8(run: Path) -> bytes:
     """What the converter makes of a run's network."""
     from batikkit.config import read_config
-    from batikkit.frozen_graph import freeze
-    from batikkit.model import load_model
-    from batikkit.split import read_split
+    from batikkit.data.split import read_split
+    from batikkit.network.frozen_graph import freeze
+    from batikkit.network.model import load_model
     from batikkit_exporters.calibration import draw_calibration
     from batikkit_exporters.convert import convert
     from batikkit_exporters.recipes import find_recipe

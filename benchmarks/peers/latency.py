@@ -34,7 +34,7 @@ Run = tuple[Callable[[np.ndarray], None], Callable[[], None], Callable[[], np.nd
 
 
 def litert(file: Path) -> Run:
-    from batikkit.runtime import open_model
+    from batikkit.tflite.runtime import open_model
 
     model = open_model(file, threads=THREADS)
     return model.write, model.invoke, model.scores

@@ -22,11 +22,11 @@ from PIL import Image
 
 from batikkit.config import TrainConfig
 from batikkit.console import progress
-from batikkit.dataset import Dataset
+from batikkit.data.dataset import Dataset
+from batikkit.data.leaks import find_leaks
+from batikkit.data.prepared import load_dataset
+from batikkit.data.split import SplitRow, assign_splits
 from batikkit.images import load_pixels, load_rgb
-from batikkit.leaks import find_leaks
-from batikkit.prepared import load_dataset
-from batikkit.split import SplitRow, assign_splits
 
 RATIOS = (0.7, 0.2, 0.1)
 TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
@@ -34,8 +34,8 @@ TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Tran
 
 def features_of(dataset: Dataset, weights: Path, image_size: int) -> NDArray[np.float32]:
     """float32 [N, 1280]: pooled features of every sample."""
-    from batikkit.features import FrozenFeatures
-    from batikkit.model import build_model
+    from batikkit.network.model import build_model
+    from batikkit.training.features import FrozenFeatures
 
     model = build_model(TrainConfig(image_size=image_size), classes=len(dataset.labels), weights=weights)
     pooling = next(layer.name for layer in model.layers if "Pooling" in type(layer).__name__)

@@ -23,15 +23,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit import model
-from batikkit.augment import augment
 from batikkit.config import TrainConfig, load_config
 from batikkit.console import Advance
-from batikkit.features import FrozenFeatures, write_features
-from batikkit.inputs import Inputs, Share, Split, load_split
-from batikkit.prepared import load_dataset
-from batikkit.split import SPLITS, SplitRow, fold_rows
-from batikkit.trainer import Phase, Trainer, predict_keras
+from batikkit.data.prepared import load_dataset
+from batikkit.data.split import SPLITS, SplitRow, fold_rows
+from batikkit.network import model
+from batikkit.network.model import predict_keras
+from batikkit.training.augment import augment
+from batikkit.training.features import FrozenFeatures, write_features
+from batikkit.training.inputs import Inputs, Share, Split, load_split
+from batikkit.training.trainer import Phase, Trainer
 
 Features = dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]
 _DECIDE_VIEWS = ("seed", "image_size", "alpha", "rotation", "zoom", "shift", "crop_min", "flips", "quarter_turns",

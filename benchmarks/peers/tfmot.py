@@ -28,19 +28,19 @@ import numpy as np
 from int8_folds import compared
 from numpy.typing import NDArray
 
+from batikkit.data.split import of_split, read_split
 from batikkit.images import load_pixels
-from batikkit.model import load_model
+from batikkit.network.model import load_model
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, read_run
-from batikkit.runtime import open_model
-from batikkit.split import of_split, read_split
-from batikkit_exporters import tfmot_qat
-from batikkit_exporters.compression import CLUSTERS, SMALLEST_WEIGHTS, SPARSITY
+from batikkit.tflite.runtime import open_model
 from batikkit_exporters.convert import convert
 from batikkit_exporters.export import export_run
 from batikkit_exporters.proof import gzip_bytes, prove_contract
+from batikkit_exporters.quantization import tfmot_qat
+from batikkit_exporters.quantization.compression import CLUSTERS, SMALLEST_WEIGHTS, SPARSITY
+from batikkit_exporters.quantization.trained import EPOCHS, RATES
 from batikkit_exporters.recipes import find_recipe
-from batikkit_exporters.trained import EPOCHS, RATES
 
 VARIANTS = ("int8-qat", "pruned", "clustered")
 
@@ -56,7 +56,7 @@ def read_train(run: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[s
 
 def is_compressible(layer: Any) -> bool:
     """Whether batikkit compresses a layer of this kind and size."""
-    from batikkit.keras_backend import keras
+    from batikkit.network.keras_backend import keras
 
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     large = isinstance(layer, keras.layers.Conv2D | keras.layers.Dense) and not depthwise
@@ -85,14 +85,14 @@ def cluster(model: Any, images: NDArray[np.uint8], labels: NDArray[np.int64], ep
 
 
 def _wrapped(model: Any, wrap: Any) -> Any:
-    from batikkit.keras_backend import keras
+    from batikkit.network.keras_backend import keras
 
     twin = tfmot_qat.trainable_twin(model)
     return keras.models.clone_model(twin, clone_function=lambda layer: wrap(layer) if is_compressible(layer) else layer)
 
 
 def _converted(model: Any) -> bytes:
-    from batikkit.frozen_graph import freeze
+    from batikkit.network.frozen_graph import freeze
 
     return convert(freeze(model), find_recipe("float32"))
 

@@ -28,8 +28,8 @@ _SETTINGS = ("early_stopping_patience=0",)
 def train_plain(split: Path, folder: Path, weights: str, seed: int, epochs: tuple[int, int]) -> dict[str, Any]:
     """The plain script; the split's files are laid out as one folder per part and motif, as Keras reads them."""
     from batikkit.config import load_config
-    from batikkit.keras_backend import keras
-    from batikkit.split import read_split
+    from batikkit.data.split import read_split
+    from batikkit.network.keras_backend import keras
 
     config = load_config("paper")
     with tempfile.TemporaryDirectory() as temporary:
@@ -84,7 +84,7 @@ def train_batikkit(split: Path, folder: Path, weights: str, seed: int, epochs: t
     from batikkit.config import load_config
     from batikkit.console import progress
     from batikkit.runs import read_run
-    from batikkit.train import train_run
+    from batikkit.training.train import train_run
 
     lengths = tuple(f"phase{phase}_epochs={count}" for phase, count in enumerate(epochs, 1))
     config = load_config("paper", overrides=(*_SETTINGS, *lengths), seed=seed)
@@ -127,8 +127,8 @@ def main() -> None:
 
 def _round(asked: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Both systems on one seed's split."""
-    from batikkit.prepared import load_dataset
-    from batikkit.split import write_split
+    from batikkit.data.prepared import load_dataset
+    from batikkit.data.split import write_split
 
     both = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -171,7 +171,8 @@ class Builders:
 
 def _serve() -> None:
     """The other side: a user's error travels back, a bug ends the process with its traceback."""
-    from batikkit_exporters import convert, quantize, rounding  # noqa: F401  while there is no job yet
+    from batikkit_exporters import convert  # noqa: F401  while there is no job yet
+    from batikkit_exporters.quantization import quantize, rounding  # noqa: F401  while there is no job yet
 
     question, answer = Path(sys.stdin.readline().rstrip("\n")), Path(sys.stdin.readline().rstrip("\n"))
     if not question.is_file():  # the exporting process ended before it had one
@@ -205,9 +206,9 @@ def _convert(job: Job) -> bytes:
 
 def _quantize(job: Job) -> bytes:
     from batikkit_exporters.network import UnsupportedOperatorError, read_network
-    from batikkit_exporters.quantize import quantize
-    from batikkit_exporters.ranges import lay_grids
-    from batikkit_exporters.rounding import round_weights
+    from batikkit_exporters.quantization.quantize import quantize
+    from batikkit_exporters.quantization.ranges import lay_grids
+    from batikkit_exporters.quantization.rounding import round_weights
 
     network = read_network((job.shared / FLOAT).read_bytes(), name="the float32 file")
     observed = pickle.loads((job.shared / OBSERVED).read_bytes())
@@ -231,7 +232,7 @@ def load_graph(path: Path) -> Any:
     Raises:
         VerificationError: the graph has another number of inputs or outputs than one.
     """
-    from batikkit.keras_backend import tf
+    from batikkit.network.keras_backend import tf
 
     definition = tf.compat.v1.GraphDef.FromString(path.read_bytes())
     sources = [node.name for node in definition.node if node.op == "Placeholder"]

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.dataset import Sample, image_files
+from batikkit.data.dataset import Sample, image_files
+from batikkit.data.split import SplitRow, check_unchanged, of_split
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
-from batikkit.split import SplitRow, check_unchanged, of_split
 
 CALIBRATION_FILE = "calibration.csv"
 DEFAULT_SIZE = 200

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit import frozen_graph
 from batikkit.errors import InputError
-from batikkit.keras_backend import tf
+from batikkit.network import frozen_graph
+from batikkit.network.keras_backend import tf
 from batikkit_exporters.recipes import Recipe
 
 Images = Callable[[], Iterator[NDArray[np.float32]]]

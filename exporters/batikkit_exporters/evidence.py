@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.dataset import Sample
+from batikkit.data.dataset import Sample
+from batikkit.data.split import check_unchanged, of_split
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.parity_pack import PARITY_FILE, write_parity_pack
-from batikkit.split import check_unchanged, of_split
 from batikkit_exporters.source import LoadedNet, Source
 
 PROOF_IMAGES = 8

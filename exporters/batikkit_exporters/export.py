@@ -25,7 +25,7 @@ from batikkit.labels import LABELS_FILE, labels_sha256, write_labels
 from batikkit.manifest import Calibration, Manifest, manifest_path, read_manifest, write_manifest
 from batikkit.motif_names import display_names
 from batikkit.parity_pack import PARITY_FILE
-from batikkit.tflite_file import read_tflite
+from batikkit.tflite.file import read_tflite
 from batikkit_exporters import build, journal
 from batikkit_exporters.calibration import (
     CALIBRATION_FILE,
@@ -264,7 +264,7 @@ class _Export:
     def _observe(self, shared: Path, calibration: CalibrationSet) -> float | None:
         """Shows the photographs to the float network once, for all variants that need ranges."""
         from batikkit_exporters.network import UnsupportedOperatorError, read_network
-        from batikkit_exporters.observation import find_stability, observe
+        from batikkit_exporters.quantization.observation import find_stability, observe
 
         pixels = calibration.pixels()
         np.save(shared / build.CALIBRATION, pixels)
@@ -303,7 +303,7 @@ class _Export:
         return job, replace(build.build(job), seconds=time.perf_counter() - started)
 
     def _train(self, recipe: Recipe, shared: Path, net: LoadedNet) -> tuple[bytes, str]:
-        from batikkit_exporters.trained import train_variant
+        from batikkit_exporters.quantization.trained import train_variant
 
         images = split_pixels(self._source, "train", net.image_size)[0]
         self._report(f"{recipe.name}: training on {len(images)} photographs of the train split")
@@ -311,7 +311,7 @@ class _Export:
             return train_variant(recipe, shared, images, io=self._options.io, seed=self._options.seed, advance=advance)
 
     def _climb(self, shared: Path, net: LoadedNet, drawn: Calibration) -> Exported:
-        from batikkit_exporters.ladder_run import climb_ladder
+        from batikkit_exporters.ladder.run import climb_ladder
 
         options = self._options
         assert options.target_drop is not None

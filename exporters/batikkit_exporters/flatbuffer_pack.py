@@ -1,4 +1,4 @@
-"""Writes a decoded `batikkit.flatbuffer.Table` back to bytes, on the `flatbuffers` builder."""
+"""Writes a decoded `batikkit.tflite.flatbuffer.Table` back to bytes, on the `flatbuffers` builder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from batikkit.flatbuffer import SCALARS, Field, Schema, Table
+from batikkit.tflite.flatbuffer import SCALARS, Field, Schema, Table
 
 # Runtimes map constants straight from the file and use vector instructions on them (the schema says `force_align: 16`).
 _BYTES_ALIGNMENT = 16

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from batikkit.errors import InputError
-from batikkit.frozen_graph import freeze_function
-from batikkit.interpreters import first_line
-from batikkit.keras_backend import keras, tf
+from batikkit.network.frozen_graph import freeze_function
+from batikkit.network.keras_backend import keras, tf
+from batikkit.tflite.interpreters import first_line
 from batikkit_exporters.source import LoadedNet
 
 SMALLEST_SIDE, LARGEST_SIDE = 32, 1024

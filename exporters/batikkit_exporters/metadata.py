@@ -1,7 +1,7 @@
 """Writes TFLite Metadata into a classifier, so that MediaPipe and the Android samples need no guessing.
 
 The pixel contract is fixed: raw RGB 0..255 in, probabilities out. Hence mean 0 and standard deviation 1 (the scaling to
-[-1, 1] is part of the graph), statistics 0..255, and labels in output order. The reader is `batikkit.tflite_metadata`.
+[-1, 1] is part of the graph), statistics 0..255, and labels in output order. The reader is `batikkit.tflite.metadata`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from batikkit.errors import InputError
-from batikkit.flatbuffer import Table
-from batikkit.tflite_file import verify_tflite
-from batikkit.tflite_graph import Graph
-from batikkit.tflite_metadata import AXIS_LABELS, METADATA_IDENTIFIER, METADATA_NAME, METADATA_SCHEMA
-from batikkit.tflite_schema import FILE_IDENTIFIER, SCHEMA
+from batikkit.tflite.file import verify_tflite
+from batikkit.tflite.flatbuffer import Table
+from batikkit.tflite.graph import Graph
+from batikkit.tflite.metadata import AXIS_LABELS, METADATA_IDENTIFIER, METADATA_NAME, METADATA_SCHEMA
+from batikkit.tflite.schema import FILE_IDENTIFIER, SCHEMA
 from batikkit_exporters.flatbuffer_pack import make_table, pack_flatbuffer
 
 LABELS_FILE = "labels.txt"

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.errors import InputError
-from batikkit.flatbuffer import Table
-from batikkit.tflite_file import verify_tflite
-from batikkit.tflite_graph import Tensor
-from batikkit.tflite_schema import (
+from batikkit.tflite.file import verify_tflite
+from batikkit.tflite.flatbuffer import Table
+from batikkit.tflite.graph import Tensor
+from batikkit.tflite.schema import (
     BUILTIN_OPERATORS,
     FILE_IDENTIFIER,
     SCHEMA,

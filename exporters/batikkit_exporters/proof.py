@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import RESIZE
 from batikkit.manifest import Calibration, InputSpec, Manifest, OpUse, OutputSpec
-from batikkit.runtime import open_model
-from batikkit.tflite_file import TfliteModel, read_tflite
+from batikkit.tflite.file import TfliteModel, read_tflite
+from batikkit.tflite.runtime import open_model
 from batikkit_exporters.recipes import Recipe
 
 LARGEST_DIFFERENCE = {"float32": 1e-3, "float16": 2e-2}

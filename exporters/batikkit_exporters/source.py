@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from batikkit import runs
 from batikkit.config import read_config
+from batikkit.data.prepared import load_dataset
+from batikkit.data.split import SPLIT_FILE, SplitRow, encode_split, read_split
 from batikkit.errors import InputError
 from batikkit.labels import LABELS_FILE, read_labels
-from batikkit.prepared import load_dataset
-from batikkit.split import SPLIT_FILE, SplitRow, encode_split, read_split
 
 ANSWER_BATCH = 4
 FOREIGN_RATIOS = (0.6, 0.2, 0.2)
@@ -109,8 +109,8 @@ def source_of_run(run: Path, *, data: Path | None = None) -> Source:
 
 
 def _load_run(model: Path, image_size: int) -> LoadedNet:
-    from batikkit.frozen_graph import freeze
-    from batikkit.model import load_model
+    from batikkit.network.frozen_graph import freeze
+    from batikkit.network.model import load_model
 
     net = load_model(model)
     return LoadedNet(

@@ -12,7 +12,7 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from batikkit.errors import InputError
-from batikkit.probe import Prober
+from batikkit.tflite.probe import Prober
 
 # A seeded part in every test run; docs/bench.md says how to run all of it.
 MUTATIONS = int(os.environ.get("BATIKKIT_MUTATIONS", "1200"))

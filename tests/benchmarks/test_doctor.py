@@ -84,7 +84,7 @@ def too_new(folder: Path) -> Path:
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
-    from batikkit.interpreters import probe_model
+    from batikkit.tflite.interpreters import probe_model
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(probe_model()))
     model.operatorCodes[0].version = 99

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from batikkit.data.photographs import decoded_ahead, find_photographs
 from batikkit.errors import InputError
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.photographs import decoded_ahead, find_photographs
 from batikkit_benchmarks.bench import Settings, run_bench
 from batikkit_benchmarks.parity import judge
 from batikkit_benchmarks.targets import select

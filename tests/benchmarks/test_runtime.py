@@ -13,10 +13,10 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from batikkit.errors import InputError
-from batikkit.interpreters import find_runtime, probe_model, quiet_native, try_runtime
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.probe import Prober, describe_exit, probe, vet
-from batikkit.runtime import open_model
+from batikkit.tflite.interpreters import find_runtime, probe_model, quiet_native, try_runtime
+from batikkit.tflite.probe import Prober, describe_exit, probe, vet
+from batikkit.tflite.runtime import open_model
 
 
 def make_probe_model() -> bytes:
@@ -78,7 +78,7 @@ def test_the_same_image_gives_the_same_answer_alone_and_in_a_batch(shared_export
 
 def test_nothing_is_printed_by_native_code(shared_export: Path) -> None:
     code = (
-        "import sys, numpy as np; from pathlib import Path; from batikkit.runtime import open_model\n"
+        "import sys, numpy as np; from pathlib import Path; from batikkit.tflite.runtime import open_model\n"
         "open_model(Path(sys.argv[1])).predict(np.zeros((1, 96, 96, 3), np.uint8))"
     )
     done = subprocess.run(
@@ -152,9 +152,9 @@ def test_tflite_runtime_214_gives_the_same_answers(legacy_python: Path, shared_e
     code = """
 import sys, json, numpy as np
 from pathlib import Path
-from batikkit.interpreters import try_runtime
+from batikkit.tflite.interpreters import try_runtime
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.runtime import open_model
+from batikkit.tflite.runtime import open_model
 folder = Path(sys.argv[1])
 images = np.stack(list(iter_images(read_parity_pack(folder / "parity.npz"))))
 scores = {v: open_model(folder / f"{v}.tflite", runtime="tflite-runtime").predict(images).tolist()

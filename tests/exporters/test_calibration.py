@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.dataset import Sample
+from batikkit.data.dataset import Sample
+from batikkit.data.split import SplitRow
 from batikkit.errors import InputError
-from batikkit.split import SplitRow
 from batikkit_exporters.calibration import read_calibration
 
 

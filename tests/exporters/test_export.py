@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from batikkit.cli import main
+from batikkit.data.split import of_split, read_split
 from batikkit.labels import labels_sha256, read_labels
 from batikkit.manifest import read_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.runtime import open_model
-from batikkit.split import of_split, read_split
-from batikkit.tflite_file import read_tflite
+from batikkit.tflite.file import read_tflite
+from batikkit.tflite.runtime import open_model
 from mediapipe_judge import judge, saved, score_table
 
 pytestmark = pytest.mark.slow
@@ -73,8 +73,7 @@ def test_calibration_comes_from_the_train_split_in_equal_parts(export_folder: Pa
 
 
 def test_the_parity_pack_holds_the_test_split_and_keras_answers(export_folder: Path) -> None:
-    from batikkit.model import load_model
-    from batikkit.trainer import predict_keras
+    from batikkit.network.model import load_model, predict_keras
 
     pack = read_parity_pack(export_folder / "parity.npz")
     test = of_split(read_split(export_folder.parent / "split.csv"), "test")
@@ -149,8 +148,8 @@ def test_photographs_that_changed_are_refused(trained_run: Path, export_folder: 
 
 def test_calibration_without_anchors_is_caught(trained_run: Path, stripes_for_training: Path, tmp_path: Path) -> None:
     from batikkit.errors import VerificationError
-    from batikkit.frozen_graph import freeze
-    from batikkit.model import load_model
+    from batikkit.network.frozen_graph import freeze
+    from batikkit.network.model import load_model
     from batikkit_exporters.convert import convert
     from batikkit_exporters.proof import prove_contract
     from batikkit_exporters.recipes import RECIPES

@@ -15,7 +15,7 @@ import pytest
 from batikkit.cli import main
 from batikkit.manifest import read_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.runtime import open_model
+from batikkit.tflite.runtime import open_model
 
 # Keras 3 saves its own variables in a way that NumPy 2 warns of.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
@@ -46,7 +46,7 @@ def network(
 
 
 def save(kind: str, folder: Path, **options: Any) -> Path:
-    from batikkit.keras_backend import keras, tf
+    from batikkit.network.keras_backend import keras, tf
 
     path = folder / kind
     if kind == "keras3.keras":

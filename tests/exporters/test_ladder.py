@@ -14,10 +14,12 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from batikkit.cli import main
+from batikkit.data.split import of_split, read_split
 from batikkit.images import load_pixels
 from batikkit.manifest import read_manifest
-from batikkit.split import of_split, read_split
-from batikkit_exporters import judgement, ladder, ladder_run
+from batikkit_exporters.ladder import judgement
+from batikkit_exporters.ladder import run as ladder_run
+from batikkit_exporters.ladder import rungs as ladder
 
 pytestmark = pytest.mark.slow
 SHORT = ("plain", "ranges", "rounding")

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from batikkit.errors import InputError
-from batikkit.tflite_file import read_tflite, verify_tflite
-from batikkit.tflite_metadata import read_metadata
+from batikkit.tflite.file import read_tflite, verify_tflite
+from batikkit.tflite.metadata import read_metadata
 from batikkit_exporters.metadata import ModelInfo, attach_metadata
 from mediapipe_judge import judge, saved, score_table
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from batikkit.tflite_file import read_tflite
+from batikkit.tflite.file import read_tflite
 from batikkit_exporters.releases import oldest_runtime
 
 

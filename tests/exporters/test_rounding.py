@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from batikkit_exporters.grid import grid_over, weight_scale
-from batikkit_exporters.layerwise import compensate
+from batikkit_exporters.quantization.grid import grid_over, weight_scale
+from batikkit_exporters.quantization.layerwise import compensate
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.0, 6.0), (-1.0, 1.0), (-3.2, 0.7), (2.0, 5.0)])

@@ -12,14 +12,15 @@ import pytest
 pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_model_optimization")
 
+from batikkit.data.split import of_split, read_split
 from batikkit.errors import MissingExtraError
 from batikkit.images import load_pixels
 from batikkit.labels import read_labels
-from batikkit.model import load_model
-from batikkit.runtime import open_model
-from batikkit.split import of_split, read_split
-from batikkit_exporters import ladder_run, tfmot_qat
+from batikkit.network.model import load_model
+from batikkit.tflite.runtime import open_model
+from batikkit_exporters.ladder import run as ladder_run
 from batikkit_exporters.proof import prove_contract
+from batikkit_exporters.quantization import tfmot_qat
 from batikkit_exporters.recipes import find_recipe
 from batikkit_exporters.source import LoadedNet
 

@@ -14,11 +14,11 @@ pytest.importorskip("tensorflow")
 from batikkit.cli import main
 from batikkit.manifest import read_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack
-from batikkit.runtime import open_model
-from batikkit.tflite_file import read_tflite
-from batikkit_exporters.compression import CLUSTERS, SPARSITY, compressible
+from batikkit.tflite.file import read_tflite
+from batikkit.tflite.runtime import open_model
 from batikkit_exporters.network import Network, read_network
 from batikkit_exporters.proof import gzip_bytes
+from batikkit_exporters.quantization.compression import CLUSTERS, SPARSITY, compressible
 
 pytestmark = pytest.mark.slow
 NAMES = ("float32", "int8-qat", "pruned", "clustered")

@@ -21,9 +21,11 @@ PACKAGES = {
 }
 HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe", "pandas")
 HEAVY_MODULES = {
-    "batikkit.augment", "batikkit.compare", "batikkit.distributed", "batikkit.engine", "batikkit.features",
-    "batikkit.frozen_graph", "batikkit.inputs", "batikkit.keras_backend", "batikkit.model", "batikkit.plain_cnn",
-    "batikkit.plots", "batikkit.run_record", "batikkit.tensorboard", "batikkit.train", "batikkit.trainer",
+    "batikkit.training.compare", "batikkit.evaluation.plots", "batikkit.network.frozen_graph",
+    "batikkit.network.keras_backend", "batikkit.network.model", "batikkit.network.plain_cnn",
+    "batikkit.training.augment", "batikkit.training.distributed", "batikkit.training.engine",
+    "batikkit.training.features", "batikkit.training.inputs", "batikkit.training.run_record",
+    "batikkit.training.tensorboard", "batikkit.training.train", "batikkit.training.trainer",
 }  # fmt: skip
 
 
@@ -74,7 +76,25 @@ def test_imports_point_one_way(module: str) -> None:
             assert target == "batikkit", f"the core's {module} imports {name}"
         else:
             assert target in ("batikkit", package), f"{module} imports {name}: packages meet only in files"
-            assert not name.startswith("batikkit.train"), f"{module} imports {name}"
+            assert not name.startswith("batikkit.training.train"), f"{module} imports {name}"
+
+
+# Each folder of the core may import what stands before it; the single files beside them come first.
+LAYERS = ("", "tflite", "data", "network", "evaluation", "training", "assets", "demo", "cli")
+
+
+def _layer(name: str) -> int:
+    folder = name.split(".")[1] if "." in name else ""
+    return LAYERS.index(folder) if folder in LAYERS else 0
+
+
+@pytest.mark.parametrize("module", sorted(name for name in _modules() if name.split(".")[0] == "batikkit"))
+def test_a_folder_of_the_core_imports_only_those_before_it(module: str) -> None:
+    folders = {path.name for path in PACKAGES["batikkit"].iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(LAYERS[1:])
+    for name in _imports(_modules()[module], top_level_only=False):
+        if name.split(".")[0] == "batikkit":
+            assert _layer(name) <= _layer(module), f"{module} imports {name}"
 
 
 @pytest.mark.parametrize("module", sorted(_modules()))

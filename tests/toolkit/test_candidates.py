@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from batikkit import candidates
-from batikkit.candidates import find_candidates
-from batikkit.fingerprint import Fingerprint, fingerprint, oriented
-from batikkit.synth.writing import picture
-from batikkit.windows import WINDOWS
+from batikkit.data import candidates
+from batikkit.data.candidates import find_candidates
+from batikkit.data.fingerprint import Fingerprint, fingerprint, oriented
+from batikkit.data.synth.writing import picture
+from batikkit.data.windows import WINDOWS
 
 
 def random_prints(count: int) -> list[Fingerprint]:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.check import CheckReport, check_folder, read_report, write_report
-from batikkit.check_page import check_page, write_sheets
-from batikkit.dataset import image_files
+from batikkit.data.check import CheckReport, check_folder, read_report, write_report
+from batikkit.data.check_page import check_page, write_sheets
+from batikkit.data.dataset import image_files
+from batikkit.data.findings import Finding
+from batikkit.data.prepared import load_dataset
+from batikkit.data.split import write_split
+from batikkit.data.synth.writing import picture
 from batikkit.errors import InputError
-from batikkit.findings import Finding
-from batikkit.prepared import load_dataset
-from batikkit.split import write_split
-from batikkit.synth.writing import picture
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from batikkit.cli import main
 from batikkit.cli.data import parse_ratios, printable
+from batikkit.data.split import read_split
 from batikkit.errors import InputError
-from batikkit.split import read_split
 
 
 @pytest.fixture(autouse=True)

@@ -11,10 +11,10 @@ import pytest
 
 from batikkit import runs
 from batikkit.cli import main
-from batikkit.comparison import Comparison, read_comparison
 from batikkit.config import read_config
-from batikkit.predictions import read_predictions
-from batikkit.split import read_split
+from batikkit.data.split import read_split
+from batikkit.evaluation.comparison import Comparison, read_comparison
+from batikkit.evaluation.predictions import read_predictions
 from web_pages import assert_whole
 
 pytestmark = pytest.mark.slow
@@ -70,8 +70,7 @@ def test_the_frozen_system_is_phase_1_of_the_fine_tuned_one(
     compared: tuple[Path, Comparison], weights_or_none: str
 ) -> None:
     from batikkit.images import load_pixels
-    from batikkit.model import build_model, load_model
-    from batikkit.trainer import predict_keras
+    from batikkit.network.model import build_model, load_model, predict_keras
 
     out, found = compared
     frozen, tuned = (out / system.parts[0].run for system in found.systems[1:])
@@ -133,7 +132,7 @@ def test_a_stopped_comparison_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Ctrl-C after phase 1: the frozen system is kept, and the rest comes out as without the stop."""
-    from batikkit import trainer
+    from batikkit.training import trainer
 
     written, epochs = trainer.checkpoint.write_checkpoint, []
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.comparison import Part, read_comparison, write_comparison
-from batikkit.comparison_files import write_reports
-from batikkit.comparison_page import to_html
-from batikkit.comparison_text import confusion_table, pair_table, system_table, to_markdown, verdicts
 from batikkit.errors import InputError
-from batikkit.judgement import Candidate, judge
+from batikkit.evaluation.comparison import Part, read_comparison, write_comparison
+from batikkit.evaluation.judge import Candidate, judge
+from batikkit.evaluation.page import to_html
+from batikkit.evaluation.predictions import Predictions
+from batikkit.evaluation.reports import write_reports
+from batikkit.evaluation.text import confusion_table, pair_table, system_table, to_markdown, verdicts
 from batikkit.metrics import mcnemar_p, wilson_interval
-from batikkit.predictions import Predictions
 from sample_comparison import NITIK, make_comparison, make_predictions
 from web_pages import assert_whole, screenshot
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from batikkit.dataset import image_files, scan, split_folders
+from batikkit.data.dataset import image_files, scan, split_folders
 from batikkit.errors import InputError
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit import checkpoint, runs
-from batikkit.cluster import Cluster, WorkerLostError, meet, read_cluster
+from batikkit import runs
 from batikkit.errors import InputError
-from batikkit.inputs import Share
+from batikkit.training import checkpoint
+from batikkit.training.cluster import Cluster, WorkerLostError, meet, read_cluster
+from batikkit.training.inputs import Share
 
 SCRIPT = Path(__file__).resolve().parents[1] / "train_worker.py"
 SETTINGS = ("phase1_epochs=4", "phase2_epochs=0", "dropout=0", "class_weights=true")
@@ -156,7 +157,7 @@ def test_a_worker_that_never_comes_is_named() -> None:
 
 
 def test_wrong_strategies_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from batikkit.distributed import join
+    from batikkit.training.distributed import join
 
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with pytest.raises(InputError, match="choose auto, mirrored, multi-worker"):
@@ -170,7 +171,8 @@ def test_wrong_strategies_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_that_hangs_ends_the_others_in_time() -> None:
     ours, theirs = _ports(2)
     script = (
-        "import time; from batikkit.cluster import Cluster; from batikkit.distributed import Workers\n"
+        "import time\nfrom batikkit.training.cluster import Cluster\n"
+        "from batikkit.training.distributed import Workers\n"
         f"workers = Workers(cluster=Cluster(('127.0.0.1:{ours}', '127.0.0.1:{theirs}'), 0), timeout_s=0.3)\n"
         "with workers.waiting():\n    time.sleep(60)"
     )

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageEnhance
 
-from batikkit.duplicates import UnionFind, find_copies
-from batikkit.fingerprint import fingerprint
-from batikkit.synth import MOTIFS
-from batikkit.synth.writing import picture
+from batikkit.data.duplicates import UnionFind, find_copies
+from batikkit.data.fingerprint import fingerprint
+from batikkit.data.synth import MOTIFS
+from batikkit.data.synth.writing import picture
 
 SIZE = 256
 

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 
 from batikkit import runs
-from batikkit.assessment import find_subject
 from batikkit.cli import main
-from batikkit.comparison import read_comparison
-from batikkit.dataset import Sample
-from batikkit.evaluation import read_evaluation
-from batikkit.inspection import file_sha256
-from batikkit.predictions import read_predictions
-from batikkit.split import SplitRow, read_split, write_split
+from batikkit.data.dataset import Sample
+from batikkit.data.inspection import file_sha256
+from batikkit.data.split import SplitRow, read_split, write_split
+from batikkit.evaluation.assessment import find_subject
+from batikkit.evaluation.comparison import read_comparison
+from batikkit.evaluation.metrics_file import read_evaluation
+from batikkit.evaluation.predictions import read_predictions
 from web_pages import assert_whole
 
 pytestmark = pytest.mark.slow

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit import fingerprint as module
-from batikkit.fingerprint import INVERSE, fingerprint, hamming, oriented, perceptual_hashes
+from batikkit.data import fingerprint as module
+from batikkit.data.fingerprint import INVERSE, fingerprint, hamming, oriented, perceptual_hashes
+from batikkit.data.synth import MOTIFS
+from batikkit.data.synth.writing import picture
 from batikkit.images import load_rgb
-from batikkit.synth import MOTIFS
-from batikkit.synth.writing import picture
 
 
 def as_imagehash(value: np.uint64) -> str:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit.dataset import image_files
-from batikkit.fingerprint_cache import FOLDER, cache_file, read_cache, write_cache
-from batikkit.grouping import examine
-from batikkit.inspection import Inspection, inspect_all
+from batikkit.data.dataset import image_files
+from batikkit.data.fingerprint_cache import FOLDER, cache_file, read_cache, write_cache
+from batikkit.data.grouping import examine
+from batikkit.data.inspection import Inspection, inspect_all
 
 
 @pytest.fixture(autouse=True)
@@ -43,8 +43,8 @@ def test_a_second_look_reads_no_file(stripes: Path, monkeypatch: pytest.MonkeyPa
     assert (stripes / FOLDER).is_dir()
     assert list(image_files(stripes)) == paths, "the cache must not become part of the data set"
     for name in ("inspect_file", "load_rgb"):
-        monkeypatch.setattr(f"batikkit.inspection.{name}", None)
-    monkeypatch.setattr("batikkit.grouping.find_copies", None)
+        monkeypatch.setattr(f"batikkit.data.inspection.{name}", None)
+    monkeypatch.setattr("batikkit.data.grouping.find_copies", None)
     second = examine(stripes, paths)
     assert [i.sha256 for i in second.inspections] == [i.sha256 for i in first.inspections]
     assert (second.copies == first.copies).all()
@@ -109,7 +109,7 @@ def test_a_link_in_place_of_the_cache_folder_is_not_followed(stripes: Path, tmp_
 def test_a_cache_that_cannot_be_written_is_done_without(stripes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocked = stripes / "file"
     blocked.write_text("x")
-    monkeypatch.setattr("batikkit.grouping.cache_file", lambda _root: blocked / "cache.npz")
+    monkeypatch.setattr("batikkit.data.grouping.cache_file", lambda _root: blocked / "cache.npz")
     assert len(examine(stripes, list(image_files(stripes))).inspections) == 36
 
 
@@ -120,8 +120,8 @@ def test_photographs_that_must_not_be_written_beside_are_cached_elsewhere(
     paths = list(image_files(batik10))
     first = examine(batik10, paths)
     assert os.environ["XDG_CACHE_HOME"] in str(cache_file(batik10))
-    monkeypatch.setattr("batikkit.inspection.inspect_file", None)
-    monkeypatch.setattr("batikkit.grouping.find_copies", None)
+    monkeypatch.setattr("batikkit.data.inspection.inspect_file", None)
+    monkeypatch.setattr("batikkit.data.grouping.find_copies", None)
     second = examine(batik10, paths)
     assert [i.sha256 for i in second.inspections] == [i.sha256 for i in first.inspections]
     assert (second.copies == first.copies).all()

@@ -8,7 +8,7 @@ import flatbuffers
 import numpy as np
 import pytest
 
-from batikkit.flatbuffer import MAX_DEPTH, FlatbufferError, Table, parse_schema, read_flatbuffer
+from batikkit.tflite.flatbuffer import MAX_DEPTH, FlatbufferError, Table, parse_schema, read_flatbuffer
 
 SCHEMA = parse_schema(
     "Root: size:i32=5 ratio:f32 name:str numbers:[i64] words:[str] child:Node\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from batikkit.dataset import Sample
+from batikkit.data.dataset import Sample
+from batikkit.data.grouping import conflicting_labels, group_samples, groups_per_class
 from batikkit.errors import InputError
-from batikkit.grouping import conflicting_labels, group_samples, groups_per_class
 
 PATHS = ["a/cloth1_p1.png", "a/cloth1_p2.png", "a/cloth2_p1.png", "b/cloth1_p1.png", "b/other.png"]
 SAMPLES = [Sample(path, path[0], f"{number:x}" * 64, f"{number}") for number, path in enumerate(PATHS)]

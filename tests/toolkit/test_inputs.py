@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from batikkit import inputs, model
 from batikkit.config import load_config
-from batikkit.features import feature_bytes
-from batikkit.inputs import Inputs, Share, Split
-from batikkit.keras_backend import keras, tf
-from batikkit.trainer import DivergedError, Trainer
+from batikkit.network import model
+from batikkit.network.keras_backend import keras, tf
+from batikkit.training import inputs
+from batikkit.training.features import feature_bytes
+from batikkit.training.inputs import Inputs, Share, Split
+from batikkit.training.trainer import DivergedError, Trainer
 
 CONFIG = load_config("smoke", overrides=["views=2", "rotation=0", "zoom=0", "phase1_epochs=1", "phase2_epochs=1"])
 CUT = "block_5_add"  # 12 x 12 x 16: more than the 1280 pooled features
@@ -148,7 +149,7 @@ class _Silent:
 
 @pytest.mark.slow
 def test_auto_takes_keras_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    from batikkit.trainer import _wants_cache
+    from batikkit.training.trainer import _wants_cache
 
     for devices, wants in (([], True), (["GPU:0"], False)):
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind, found=devices: found)
@@ -172,7 +173,7 @@ def test_weights_that_break_after_the_last_step_are_not_kept(tmp_path: Path, net
             kernel.assign(kernel * np.nan)
         swap.append(1)
 
-    from batikkit import trainer as module
+    from batikkit.training import trainer as module
 
     class Broken(module.Engine):
         def swap_averages(self) -> None:

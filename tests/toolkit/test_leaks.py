@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from batikkit.dataset import Sample
-from batikkit.leaks import describe_leaks, find_leaks
-from batikkit.split import SplitRow
+from batikkit.data.dataset import Sample
+from batikkit.data.leaks import describe_leaks, find_leaks
+from batikkit.data.split import SplitRow
 
 
 def rows(*entries: tuple[str, str, str]) -> list[SplitRow]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit import model
 from batikkit.config import TrainConfig, load_config
 from batikkit.errors import InputError
-from batikkit.keras_backend import keras, tf
+from batikkit.network import model
+from batikkit.network.keras_backend import keras, tf
 
 pytestmark = pytest.mark.slow
 SMALL = TrainConfig(image_size=96, alpha=0.35)
@@ -77,7 +77,7 @@ def _without_cache(get_file, folder: Path):  # type: ignore[no-untyped-def]
 
 
 def test_cached_features_agree_with_keras(weights_035: Path) -> None:
-    from batikkit.features import FrozenFeatures
+    from batikkit.training.features import FrozenFeatures
 
     net = model.build_model(SMALL, classes=3, weights=weights_035)
     layers = ("block_10_project_BN", model.POOL)
@@ -90,7 +90,7 @@ def test_cached_features_agree_with_keras(weights_035: Path) -> None:
 
 
 def test_written_features_keep_view_and_image_apart(tmp_path: Path, weights_035: Path) -> None:
-    from batikkit.features import FrozenFeatures, write_features
+    from batikkit.training.features import FrozenFeatures, write_features
 
     net = model.build_model(SMALL, classes=3, weights=weights_035)
     extract = FrozenFeatures(net, (model.POOL,))
@@ -103,7 +103,7 @@ def test_written_features_keep_view_and_image_apart(tmp_path: Path, weights_035:
 
 
 def test_augmentation_is_a_function_of_its_key() -> None:
-    from batikkit.augment import augment
+    from batikkit.training.augment import augment
 
     config = load_config("small-data")
     images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
@@ -116,7 +116,7 @@ def test_augmentation_is_a_function_of_its_key() -> None:
 
 
 def test_no_augmentation_leaves_the_pixels_alone() -> None:
-    from batikkit.augment import augment
+    from batikkit.training.augment import augment
 
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
     still = TrainConfig(rotation=0.0, zoom=0.0)
@@ -124,7 +124,7 @@ def test_no_augmentation_leaves_the_pixels_alone() -> None:
 
 
 def test_quarter_turns_are_exact_rotations() -> None:
-    from batikkit.augment import augment
+    from batikkit.training.augment import augment
 
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     turning = TrainConfig(rotation=0.0, zoom=0.0, quarter_turns=True)
@@ -136,7 +136,7 @@ def test_quarter_turns_are_exact_rotations() -> None:
 
 
 def test_learning_rate_schedules() -> None:
-    from batikkit.engine import learning_rate_at
+    from batikkit.training.engine import learning_rate_at
 
     cosine = TrainConfig(schedule="cosine", warmup_epochs=2.0)
     rates = [learning_rate_at(cosine, 1.0, progress=p, epochs=10, plateau_scale=1.0) for p in (0, 1, 2, 6, 10)]
@@ -145,7 +145,7 @@ def test_learning_rate_schedules() -> None:
 
 
 def test_the_layer_file_of_a_run_matches_the_model(tmp_path: Path) -> None:
-    from batikkit.run_record import write_layers
+    from batikkit.training.run_record import write_layers
 
     net = model.build_model(SMALL, classes=3)
     write_layers(tmp_path / "layers.csv", model.layer_table(net))
@@ -155,7 +155,7 @@ def test_the_layer_file_of_a_run_matches_the_model(tmp_path: Path) -> None:
 
 
 def test_tensorflow_sees_no_gpu_or_the_engine_is_keras() -> None:
-    from batikkit.trainer import _wants_cache
+    from batikkit.training.trainer import _wants_cache
 
     assert _wants_cache("auto") == (not tf.config.list_physical_devices("GPU"))
     with pytest.raises(InputError, match="choose auto, cached or keras"):
@@ -163,7 +163,7 @@ def test_tensorflow_sees_no_gpu_or_the_engine_is_keras() -> None:
 
 
 def test_the_plain_network_is_what_its_page_says() -> None:
-    from batikkit.plain_cnn import scratch_config
+    from batikkit.network.plain_cnn import scratch_config
 
     paper = load_config("paper")
     config = scratch_config(paper)

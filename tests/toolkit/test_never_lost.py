@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batikkit import checkpoint, run_lock, runs
+from batikkit import runs
 from batikkit.errors import DiskFullError, InputError
-from batikkit.stopping import StoppedError, stoppable
+from batikkit.training import checkpoint, run_lock
+from batikkit.training.stopping import StoppedError, stoppable
 
 SCRIPT = Path(__file__).resolve().parents[1] / "kill_training.py"
 
@@ -111,7 +112,7 @@ def test_a_dead_owners_cache_is_swept_and_a_living_ones_is_not(tmp_path: Path) -
     for name in ("dead", "alive"):
         (tmp_path / name / "plots").mkdir(parents=True)
     script = (
-        "import sys, time; from pathlib import Path; from batikkit.run_lock import held\n"
+        "import sys, time; from pathlib import Path; from batikkit.training.run_lock import held\n"
         "with held(Path(sys.argv[1])) as cache:\n"
         "    (cache / 'train.npy').write_bytes(b'x'); print('held', flush=True); time.sleep(60)"
     )
@@ -144,7 +145,7 @@ def test_a_dead_owners_cache_is_swept_and_a_living_ones_is_not(tmp_path: Path) -
 
 def test_the_second_signal_leaves_at_once() -> None:
     script = (
-        "import os, signal, time; from batikkit.stopping import stoppable\n"
+        "import os, signal, time; from batikkit.training.stopping import stoppable\n"
         "with stoppable('resume with X'):\n"
         "    try:\n        os.kill(os.getpid(), signal.SIGINT); time.sleep(9)\n"
         "    finally:\n        os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
@@ -167,8 +168,8 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path) -> None:
     small = checkpoint.Checkpoint(checkpoint.Progress(epoch=1), [np.zeros(3)], [], [])
     checkpoint.write_checkpoint(path, small)
     script = (
-        "import resource, sys; from pathlib import Path; import numpy as np; from batikkit import checkpoint\n"
-        "from batikkit.disk_array import new_array\nfrom batikkit.errors import DiskFullError\n"
+        "import resource, sys; from pathlib import Path; import numpy as np; from batikkit.training import checkpoint\n"
+        "from batikkit.data.disk_array import new_array\nfrom batikkit.errors import DiskFullError\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\npath = Path(sys.argv[1])\n"
         "big = checkpoint.Checkpoint(checkpoint.Progress(epoch=2), [np.zeros(100_000)], [], [])\n"
         "for write in (lambda: checkpoint.write_checkpoint(path, big),\n"
@@ -183,8 +184,8 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path) -> None:
 
 
 def test_resuming_wants_the_same_photographs(trained_run: Path, tmp_path: Path) -> None:
-    from batikkit.split import read_split
-    from batikkit.train import _check_photographs
+    from batikkit.data.split import read_split
+    from batikkit.training.train import _check_photographs
 
     rows = read_split(trained_run / "split.csv")[:1]
     (tmp_path / rows[0].sample.path).parent.mkdir(parents=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from batikkit.errors import InputError
-from batikkit.predictions import Predictions, pool, read_predictions, write_predictions
+from batikkit.evaluation.predictions import Predictions, pool, read_predictions, write_predictions
 
 LABELS = ("kawung", 'parang, "rusak"', "sido asih")
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.dataset import image_files
+from batikkit.data.dataset import image_files
+from batikkit.data.leaks import find_leaks
+from batikkit.data.prepared import load_dataset
+from batikkit.data.split import SPLITS, assign_splits, of_split, write_split
+from batikkit.data.synth.writing import picture
 from batikkit.errors import InputError, VerificationError
-from batikkit.leaks import find_leaks
-from batikkit.prepared import load_dataset
-from batikkit.split import SPLITS, assign_splits, of_split, write_split
-from batikkit.synth.writing import picture
 
 MOTIFS = ("kawung", "parang", "truntum")
 

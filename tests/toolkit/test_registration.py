@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from batikkit.duplicates import MIN_AGREEMENT
-from batikkit.fingerprint import fingerprint
-from batikkit.registration import even_light, register
-from batikkit.synth.writing import picture
-from batikkit.windows import SEARCH_SIDE, place
+from batikkit.data.duplicates import MIN_AGREEMENT
+from batikkit.data.fingerprint import fingerprint
+from batikkit.data.registration import even_light, register
+from batikkit.data.synth.writing import picture
+from batikkit.data.windows import SEARCH_SIDE, place
 
 
 def tone(image: Image.Image) -> NDArray[np.uint8]:

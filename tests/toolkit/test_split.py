@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit.dataset import Sample
-from batikkit.errors import InputError
-from batikkit.split import (
+from batikkit.data.dataset import Sample
+from batikkit.data.split import (
     SPLITS,
     SplitRow,
     assign_folds,
@@ -22,6 +21,7 @@ from batikkit.split import (
     read_split,
     write_split,
 )
+from batikkit.errors import InputError
 
 RATIOS = (0.7, 0.2, 0.1)
 

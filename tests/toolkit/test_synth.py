@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import batikkit
-from batikkit.contact_sheet import contact_sheet
+from batikkit.data.contact_sheet import contact_sheet
+from batikkit.data.synth import MOTIFS, bands, ceplokan, draw_motif, motif_sheet, write_synthetic_set
+from batikkit.data.synth.__main__ import main
+from batikkit.data.synth.fields import LIGHT, fold
+from batikkit.data.synth.isen import ISEN
+from batikkit.data.synth.palettes import dye
 from batikkit.errors import InputError
-from batikkit.synth import MOTIFS, bands, ceplokan, draw_motif, motif_sheet, write_synthetic_set
-from batikkit.synth.__main__ import main
-from batikkit.synth.fields import LIGHT, fold
-from batikkit.synth.isen import ISEN
-from batikkit.synth.palettes import dye
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -259,7 +259,7 @@ def test_the_sheet_of_the_documentation_is_drawn_by_a_command(
 ) -> None:
     small = motif_sheet(per_motif=1, size=32)
     assert small.height == len(MOTIFS) * (32 + 4 + 16) + 4
-    monkeypatch.setattr("batikkit.synth.__main__.motif_sheet", lambda: small)
+    monkeypatch.setattr("batikkit.data.synth.__main__.motif_sheet", lambda: small)
     assert main([str(tmp_path / "sheet.png")]) == 0
     with Image.open(tmp_path / "sheet.png") as written:
         assert written.size == small.size

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from batikkit.errors import InputError
-from batikkit.flatbuffer import Table, read_flatbuffer
-from batikkit.tflite_file import OpInfo, read_tflite, verify_tflite
-from batikkit.tflite_schema import BUILTIN_OPERATORS, SCHEMA, TENSOR_TYPES, operator_name
+from batikkit.tflite.file import OpInfo, read_tflite, verify_tflite
+from batikkit.tflite.flatbuffer import Table, read_flatbuffer
+from batikkit.tflite.schema import BUILTIN_OPERATORS, SCHEMA, TENSOR_TYPES, operator_name
 from batikkit_exporters.flatbuffer_pack import make_table, pack_flatbuffer
 
 Edit = Callable[[Table], object]

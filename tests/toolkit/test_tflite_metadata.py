@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from batikkit.errors import InputError
-from batikkit.tflite_metadata import MAX_FILE_BYTES, MAX_FILES, read_attached_files, read_metadata
+from batikkit.tflite.metadata import MAX_FILE_BYTES, MAX_FILES, read_attached_files, read_metadata
 from batikkit_exporters.metadata import ModelInfo, attach_metadata
 
 LABELS = ("kawung", "parang", "ceplok", "megamendung", "truntum")

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit import checkpoint, runs
+from batikkit import runs
 from batikkit.cli import main
-from batikkit.evaluation import confused_pairs, read_evaluation
+from batikkit.data.split import read_split
+from batikkit.evaluation.metrics_file import confused_pairs, read_evaluation
 from batikkit.labels import read_labels
-from batikkit.split import read_split
+from batikkit.training import checkpoint
 
 pytestmark = pytest.mark.slow
 
@@ -36,8 +37,7 @@ def test_the_run_folder_explains_itself(trained_run: Path) -> None:
 
 def test_metrics_are_those_of_the_saved_model_on_the_test_split(trained_run: Path) -> None:
     from batikkit.images import load_pixels
-    from batikkit.model import load_model
-    from batikkit.trainer import predict_keras
+    from batikkit.network.model import load_model, predict_keras
 
     net = load_model(trained_run / "model.keras")
     root = Path(runs.read_run(trained_run)["data"]["root"])
@@ -66,7 +66,7 @@ def test_resuming_repeats_what_would_have_happened(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from batikkit import trainer
+    from batikkit.training import trainer
 
     written = checkpoint.write_checkpoint
     seen = []
@@ -102,7 +102,7 @@ def test_resuming_repeats_what_would_have_happened(
 def test_a_loss_that_is_not_a_number_ends_with_a_line(
     stripes_for_training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from batikkit.keras_backend import keras
+    from batikkit.network.keras_backend import keras
 
     backbone = keras.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None)
     kernel = backbone.get_layer("Conv1").get_weights()[0]
@@ -123,10 +123,10 @@ def test_evaluation_file_is_json_with_a_schema(trained_run: Path) -> None:
 def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weights_035: Path, tmp_path: Path) -> None:
     from batikkit.config import load_config
     from batikkit.console import progress
-    from batikkit.engine import cross_entropy
-    from batikkit.inputs import Split
-    from batikkit.model import build_model
-    from batikkit.trainer import Trainer, predict_keras
+    from batikkit.network.model import build_model, predict_keras
+    from batikkit.training.engine import cross_entropy
+    from batikkit.training.inputs import Split
+    from batikkit.training.trainer import Trainer
 
     rng = np.random.default_rng(0)
     # Validation labels that contradict training: every epoch that learns makes the validation loss worse.

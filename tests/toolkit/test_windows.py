@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from batikkit.fingerprint import fingerprint, hamming, oriented, perceptual_hashes
-from batikkit.registration import even_light
-from batikkit.synth.writing import picture
-from batikkit.windows import SEARCH_SIDE, WINDOWS, averaging, place, window_hashes
+from batikkit.data.fingerprint import fingerprint, hamming, oriented, perceptual_hashes
+from batikkit.data.registration import even_light
+from batikkit.data.synth.writing import picture
+from batikkit.data.windows import SEARCH_SIDE, WINDOWS, averaging, place, window_hashes
 
 
 def cloth(motif: str, index: int = 0) -> Image.Image:

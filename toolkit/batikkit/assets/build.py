@@ -12,7 +12,7 @@ import PIL
 from numpy.typing import NDArray
 
 import batikkit
-from batikkit import atomic, interpreters, runs
+from batikkit import atomic, runs
 from batikkit.assets.card import model_card
 from batikkit.assets.figures import VariantFigures, choose_rule, measure
 from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, GoldenVector, draw_golden, expect, write_expected
@@ -29,14 +29,15 @@ from batikkit.assets.provenance import Provenance, read_provenance
 from batikkit.assets.readme import readme, recommended
 from batikkit.assets.rejection import Rejection
 from batikkit.console import Advance
+from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.parity_pack import PARITY_FILE, read_parity_pack
-from batikkit.runtime import LoadedModel, open_model
-from batikkit.split import SPLIT_FILE, check_unchanged, of_split, read_split
-from batikkit.tflite_metadata import read_metadata
+from batikkit.tflite import interpreters
+from batikkit.tflite.metadata import read_metadata
+from batikkit.tflite.runtime import LoadedModel, open_model
 
 LABELS_ALIAS = "labels_without_background.txt"
 """The name under which the LiteRT sample app looks its labels up."""

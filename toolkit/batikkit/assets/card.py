@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from batikkit.assets import rejection
 from batikkit.assets.figures import FOREIGN_PER_KIND, VariantFigures
 from batikkit.assets.filling import fill
-from batikkit.assets.foreign import CHECKING
 from batikkit.assets.manifest import AssetsManifest
 from batikkit.assets.provenance import Provenance
+from batikkit.assets.strangers import CHECKING
 
 
 def model_card(

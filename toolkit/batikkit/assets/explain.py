@@ -16,7 +16,7 @@ from batikkit.assets.faults import Fault, answers, hypotheses, open_golden
 from batikkit.assets.golden import GOLDEN_FOLDER, hellinger
 from batikkit.assets.manifest import AssetsManifest
 from batikkit.errors import InputError
-from batikkit.runtime import LoadedModel
+from batikkit.tflite.runtime import LoadedModel
 
 CLOSE = 1.5
 """Mistakes whose distance is within this factor of the best one's are named as well."""

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from batikkit.assets.resizes import RESIZES, Pixels, Resize, nearest
 from batikkit.errors import InputError
 from batikkit.images import open_image, to_rgb
-from batikkit.runtime import LoadedModel
+from batikkit.tflite.runtime import LoadedModel
 
 Tensor = NDArray[Any]
 Picture = Callable[[Image.Image, Image.Image, int, Resize], Pixels]

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.assets import rejection
-from batikkit.assets.foreign import CHECKING, CHOOSING, draw_foreign
 from batikkit.assets.rejection import Rejection, Selective
-from batikkit.evaluation import Evaluation, evaluate
+from batikkit.assets.strangers import CHECKING, CHOOSING, draw_foreign
+from batikkit.evaluation.metrics_file import Evaluation, evaluate
+from batikkit.evaluation.predictions import Predictions
 from batikkit.metrics import paired_drop, paired_drop_interval
 from batikkit.parity_pack import ParityPack, iter_images
-from batikkit.predictions import Predictions
-from batikkit.runtime import LoadedModel
+from batikkit.tflite.runtime import LoadedModel
 
 FOREIGN_PER_KIND = 40
 Scores = NDArray[np.float32]

@@ -21,7 +21,7 @@ from batikkit.assets.resizes import RESIZES
 from batikkit.assets.scenes import SCENES, draw_scene
 from batikkit.console import Advance
 from batikkit.errors import InputError
-from batikkit.runtime import LoadedModel
+from batikkit.tflite.runtime import LoadedModel
 
 GOLDEN_FOLDER = "golden"
 EXPECTED_FILE = "expected.json"

@@ -10,8 +10,8 @@ from typing import Any
 
 from batikkit import runs
 from batikkit.config import TrainConfig, read_config
-from batikkit.split import SPLIT_FILE
-from batikkit.synth.writing import SYNTHETIC_JSON
+from batikkit.data.split import SPLIT_FILE
+from batikkit.data.synth.writing import SYNTHETIC_JSON
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from batikkit.assets.foreign import CHECKING, draw_foreign
-from batikkit.synth import MOTIFS, draw_motif
+from batikkit.assets.strangers import CHECKING, draw_foreign
+from batikkit.data.synth import MOTIFS, draw_motif
 
 ORIENTATION = 0x0112
 """EXIF tag of the orientation; 6 means: turn a quarter clockwise to see it upright."""

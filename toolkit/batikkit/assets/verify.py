@@ -14,9 +14,9 @@ from batikkit.assets.manifest import ASSETS_MANIFEST, AssetsManifest, AssetVaria
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, read_labels
-from batikkit.probe import vet
-from batikkit.runtime import LoadedModel, open_model
-from batikkit.tflite_metadata import read_metadata
+from batikkit.tflite.metadata import read_metadata
+from batikkit.tflite.probe import vet
+from batikkit.tflite.runtime import LoadedModel, open_model
 
 
 @dataclass(frozen=True)

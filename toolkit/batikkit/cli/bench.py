@@ -93,7 +93,7 @@ def bench(
 def _runtimes(named: Sequence[str] | None) -> tuple[str, ...] | None:
     from batikkit.console import note
     from batikkit.errors import InputError
-    from batikkit.interpreters import RUNTIMES, find_runtime
+    from batikkit.tflite.interpreters import RUNTIMES, find_runtime
 
     if not named:
         return None
@@ -145,7 +145,7 @@ def _budget(name: str | None, limits: object) -> Budget:
 
 def _rehearse(selection: Selection, settings: Settings) -> None:
     """Verifies, loads and runs each file once in a child process."""
-    from batikkit.probe import Prober
+    from batikkit.tflite.probe import Prober
     from batikkit_benchmarks.bench import plan
     from batikkit_benchmarks.host import read_host
     from batikkit_benchmarks.tables import megabytes

@@ -63,7 +63,7 @@ def compare(
         raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
     config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
     prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
-    from batikkit.compare import compare as run_comparison
+    from batikkit.training.compare import compare as run_comparison
 
     suffix = f"-{folds}-folds" if folds else ""
     folder = out or runs_dir / f"compare-{data.resolve().name}-{Path(preset).stem}{suffix}"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from batikkit.comparison import Comparison
-    from batikkit.predictions import Predictions
+    from batikkit.evaluation.comparison import Comparison
+    from batikkit.evaluation.predictions import Predictions
 
 
 def write(
@@ -22,9 +22,9 @@ def write(
     json_file: Path | None = None,
 ) -> Sequence[Path]:
     """Writes the reports, and the JSON once more where it was asked for; returns what was written."""
-    from batikkit.comparison import write_comparison
-    from batikkit.comparison_files import write_reports
-    from batikkit.predictions import PREDICTIONS_FILE, write_predictions
+    from batikkit.evaluation.comparison import write_comparison
+    from batikkit.evaluation.predictions import PREDICTIONS_FILE, write_predictions
+    from batikkit.evaluation.reports import write_reports
 
     written = list(write_reports(folder, found, name=name))
     if predictions is not None:
@@ -42,7 +42,7 @@ def show(found: Comparison, written: Sequence[Path]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from batikkit.comparison_text import confusion_table, system_table, verdicts
+    from batikkit.evaluation.text import confusion_table, system_table, verdicts
 
     console = Console()
     if not console.is_terminal:

@@ -12,8 +12,8 @@ from batikkit.cli.options import JsonFile, Seed
 from batikkit.errors import InputError, VerificationError
 
 if TYPE_CHECKING:
-    from batikkit.check import CheckReport
-    from batikkit.prepared import PreparedData
+    from batikkit.data.check import CheckReport
+    from batikkit.data.prepared import PreparedData
 
 data = typer.Typer(no_args_is_help=True, help="Check a set of photographs, split it without leaks, or draw one.")
 
@@ -45,8 +45,8 @@ def check(
 
     Example: batikkit data check photos/ --html check.html
     """
-    from batikkit.check import check_folder, write_report
     from batikkit.console import note, progress
+    from batikkit.data.check import check_folder, write_report
 
     with progress("check images") as advance:
         report = check_folder(
@@ -57,7 +57,7 @@ def check(
         write_report(json_file, report)
         note(f"wrote {json_file}")
     if html or sheets:
-        from batikkit.check_page import write_page, write_sheets
+        from batikkit.data.check_page import write_page, write_sheets
 
         if html:
             write_page(html, folder, report)
@@ -91,8 +91,8 @@ def split(
     Example: batikkit data split photos/ --ratios 70,20,10 --seed 1 -o split.csv
     """
     from batikkit.console import note, progress
-    from batikkit.prepared import load_dataset
-    from batikkit.split import fold_rows, write_split
+    from batikkit.data.prepared import load_dataset
+    from batikkit.data.split import fold_rows, write_split
 
     shares = parse_ratios(ratios)
     target = out / "fold1.csv" if folds else out
@@ -133,9 +133,9 @@ def synth(
     """
     from batikkit import atomic
     from batikkit.console import progress
-    from batikkit.contact_sheet import contact_sheet
+    from batikkit.data.contact_sheet import contact_sheet
+    from batikkit.data.synth import MOTIFS, write_synthetic_set
     from batikkit.images import load_pixels
-    from batikkit.synth import MOTIFS, write_synthetic_set
 
     names = list(MOTIFS) if motifs is None else [name.strip() for name in motifs.split(",") if name.strip()]
     with progress("draw motifs") as advance:
@@ -205,7 +205,7 @@ def _print_report(report: CheckReport) -> None:
 def _print_split(prepared: PreparedData, shares: Sequence[float]) -> None:
     from collections import Counter
 
-    from batikkit.split import SPLITS
+    from batikkit.data.split import SPLITS
 
     counts = Counter(row.split for row in prepared.rows)
     parts = (

@@ -49,10 +49,10 @@ def evaluate(
 
     Example: batikkit evaluate export/int8.tflite --data photos/
     """
-    from batikkit.assessment import assess, find_subject
     from batikkit.cli.comparison_output import show, write
     from batikkit.console import note, progress
-    from batikkit.held_out import hold_out
+    from batikkit.evaluation.assessment import assess, find_subject
+    from batikkit.evaluation.held_out import hold_out
 
     if part not in PARTS:
         raise InputError(f"--part {part!r}: choose {', '.join(PARTS)}")

@@ -23,7 +23,7 @@ def predict(
     import dataclasses
     import json
 
-    from batikkit.predict import Classifier
+    from batikkit.evaluation.predict import Classifier
 
     for prediction in Classifier(model, labels=labels, runtime=runtime).predict(images, top=top):
         if as_json:

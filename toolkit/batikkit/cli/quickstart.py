@@ -30,8 +30,8 @@ def quickstart(
     from batikkit.cli.train import prepare
     from batikkit.config import load_config
     from batikkit.console import note, progress
-    from batikkit.evaluation import sentence
-    from batikkit.synth import MOTIFS, write_synthetic_set
+    from batikkit.data.synth import MOTIFS, write_synthetic_set
+    from batikkit.evaluation.metrics_file import sentence
 
     config = load_config("quickstart", seed=seed)
     pictures = out / "synthetic"
@@ -46,7 +46,7 @@ def quickstart(
             progress=advance,
         )
     prepared = prepare(pictures, config)
-    from batikkit.train import train_run
+    from batikkit.training.train import train_run
     from batikkit_exporters.export import export_run
 
     trained = train_run(prepared, config, runs_dir=out / "runs", name="quickstart", weights="none", bar=progress)

@@ -26,9 +26,9 @@ from batikkit.errors import InputError
 
 if TYPE_CHECKING:
     from batikkit.config import TrainConfig
-    from batikkit.distributed import Workers
-    from batikkit.prepared import PreparedData
-    from batikkit.train import Trained
+    from batikkit.data.prepared import PreparedData
+    from batikkit.training.distributed import Workers
+    from batikkit.training.train import Trained
 
 Data = Annotated[
     Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)
@@ -73,8 +73,8 @@ def train(
         assert data is not None
         config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
         prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
-    from batikkit.distributed import join
-    from batikkit.train import resume_run, train_run
+    from batikkit.training.distributed import join
+    from batikkit.training.train import resume_run, train_run
 
     workers = join(strategy, timeout_s=worker_timeout)
     with workers.leaving():
@@ -92,7 +92,7 @@ def train(
 
 
 def _tell(trained: Trained, workers: Workers) -> None:
-    from batikkit.evaluation import sentence
+    from batikkit.evaluation.metrics_file import sentence
 
     if not workers.chief:
         typer.echo(f"worker {workers.name} is done; the chief has written the run folder")
@@ -123,7 +123,7 @@ def prepare(
 ) -> PreparedData:
     """Scans, groups and splits a folder, telling the user of everything odd in it."""
     from batikkit.console import note, progress
-    from batikkit.prepared import load_dataset
+    from batikkit.data.prepared import load_dataset
 
     with progress("check images") as advance:
         prepared = load_dataset(

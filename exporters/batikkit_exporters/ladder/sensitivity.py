@@ -1,0 +1,97 @@
+"""Which layers hurt a quantized network most: how far each one's rounding moves the answer, to first order.
+
+Each operator gets exact inputs, so the error it makes is its own (its weights' and its output's rounding). Multiplied
+by the gradient of the decision with respect to that output, it tells how far the decision would move if everything
+after it were exact. One forward and one backward pass rank all layers, where trying them one by one takes a run each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.network.keras_backend import tf
+from batikkit_exporters.network import Network, Node
+from batikkit_exporters.quantization.grid import Grid
+from batikkit_exporters.quantization.observation import batches
+from batikkit_exporters.quantization.rounding import Rounded
+from batikkit_exporters.quantization.twin import WEIGHT_AXIS, compute, on_grid
+
+
+@dataclass(frozen=True)
+class LayerHarm:
+    """One operator.
+
+    Attributes:
+        node: Its position in the network.
+        tensor: Name of its output tensor.
+        margin_shift: Mean absolute change of log(first / second probability) that its rounding alone causes [nats].
+    """
+
+    node: int
+    kind: str
+    tensor: str
+    margin_shift: float
+
+
+def rank_layers(
+    network: Network, rounded: Rounded, grids: Mapping[int, Grid], images: NDArray[np.uint8]
+) -> list[LayerHarm]:
+    """All quantized operators, the most harmful first.
+
+    Args:
+        network: The float network.
+        rounded: Its rounded form.
+        grids: The grid of each quantized tensor.
+        images: uint8 [N, S, S, 3]; some tens suffice.
+    """
+    numbers = [i for i, node in enumerate(network.nodes) if node.outputs[0] in grids and node.kind != "SOFTMAX"]
+    function = tf.function(lambda batch: _shifts(network, rounded, grids, numbers, batch), reduce_retracing=True)
+    shifts = np.concatenate([np.asarray(function(tf.constant(batch))) for batch in batches(images)], axis=1)
+    harm = np.abs(shifts).mean(axis=1)
+    found = [
+        LayerHarm(i, network.nodes[i].kind, network.values[network.nodes[i].outputs[0]].name, float(value))
+        for i, value in zip(numbers, harm, strict=True)
+    ]
+    return sorted(found, key=lambda layer: -layer.margin_shift)
+
+
+def _shifts(network: Network, rounded: Rounded, grids: Mapping[int, Grid], numbers: list[int], batch: Any) -> Any:
+    """Float32 [layers, N]: first-order change of the margin by each layer's own error."""
+    live: dict[int, Any] = {network.inputs[0]: batch}
+    errors: dict[int, Any] = {}
+    with tf.GradientTape() as tape:
+        tape.watch(batch)
+        for number, node in enumerate(network.nodes):
+            inputs = [
+                None if i < 0 else live[i] if i in live else tf.constant(network.values[i].data) for i in node.inputs
+            ]
+            exact = compute(node, inputs)
+            live[node.outputs[0]] = exact
+            if number in numbers:
+                errors[number] = tf.stop_gradient(_rough(rounded, node, inputs, grids) - exact)
+        top = tf.math.top_k(tf.math.log(tf.maximum(live[network.outputs[0]], 1e-9)), 2).values
+        margin = tf.reduce_sum(top[:, 0] - top[:, 1])
+    gradients = tape.gradient(margin, [live[network.nodes[number].outputs[0]] for number in numbers])
+    products = [errors[n] * g for n, g in zip(numbers, gradients, strict=True)]
+    return tf.stack([tf.reduce_sum(tf.reshape(p, (tf.shape(batch)[0], -1)), axis=1) for p in products])
+
+
+def _rough(rounded: Rounded, node: Any, inputs: list[Any], grids: Mapping[int, Grid]) -> Any:
+    if node.kind in WEIGHT_AXIS and inputs[2] is not None:
+        weights = tf.constant(rounded.network.values[node.inputs[1]].data)
+        # The bias is corrected for this layer's own mean error alone: those before it are exact here.
+        change = compute(_linear(node), [inputs[0], weights - inputs[1], tf.zeros_like(inputs[2])])
+        shift = tf.reduce_mean(tf.reshape(change, (-1, tf.shape(inputs[2])[0])), axis=0)
+        inputs = [inputs[0], weights, inputs[2] - shift]
+    return on_grid(compute(node, inputs), grids[node.outputs[0]])
+
+
+def _linear(node: Node) -> Node:
+    assert node.options is not None
+    plain = {**node.options.values, "fused_activation_function": 0}
+    return replace(node, options=replace(node.options, values=plain))

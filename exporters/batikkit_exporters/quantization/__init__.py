@@ -1,0 +1,1 @@
+"""From float to small: ranges, grids, rounding, and what training adds to them."""

@@ -1,0 +1,116 @@
+"""What was learned about the files of a data set, kept between runs so that a second look is quick.
+
+Beside the set in `.batikkit-cache/` when that folder may be written, else in the user's cache folder. An entry counts
+only while its file's size and time of change are the same. A damaged or foreign cache is ignored, never an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit import atomic
+from batikkit.data.fingerprint import COLOUR_SIDE, ORIENTATIONS, TONE_SIDE, Fingerprint
+from batikkit.data.inspection import Inspection
+from batikkit.errors import BatikkitError
+
+FOLDER = ".batikkit-cache"
+FILE = "fingerprints.npz"
+SCHEMA_VERSION = 2
+_FACTS = ("path", "size_bytes", "mtime_ns", "sha256", "format", "mode", "width", "height", "animated", "orientation")
+
+
+@dataclass(frozen=True)
+class Cache:
+    """What a cache file holds.
+
+    Attributes:
+        known: Relative path -> its inspection.
+        groups_key: What the groups were computed from; empty when there are none.
+        groups: int64 [N], as `duplicates.find_copies` returned them.
+    """
+
+    known: dict[str, Inspection] = field(default_factory=dict)
+    groups_key: str = ""
+    groups: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+def cache_file(root: Path) -> Path:
+    """Where the cache of a data set lies: beside the set if that can be written, else under the user's cache folder."""
+    beside = root / FOLDER
+    if not beside.is_symlink() and _may_be_written(beside if beside.is_dir() else root):
+        return beside / FILE
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
+    return base / "batikkit" / name / FILE
+
+
+def read_cache(file: Path) -> Cache:
+    """Reads a cache; an empty one when the file is missing, damaged or of another version."""
+    try:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+            facts = json.loads(stored["facts"].tobytes())
+            if facts["schema_version"] != SCHEMA_VERSION:
+                return Cache()
+            arrays = {name: stored[name] for name in ("hashes", "tone", "colour", "groups")}
+        rows = facts["files"]
+        if not _fits(arrays, len(rows)):
+            return Cache()
+        known = {
+            row[0]: Inspection(
+                **dict(zip(_FACTS, row, strict=True)),
+                look=Fingerprint(arrays["hashes"][i], arrays["tone"][i], arrays["colour"][i]),
+            )
+            for i, row in enumerate(rows)
+        }
+        return Cache(known, str(facts["groups_key"]), arrays["groups"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return Cache()
+
+
+def write_cache(file: Path, inspections: Sequence[Inspection], *, groups_key: str, groups: NDArray[np.int64]) -> None:
+    """Writes a cache, whole or not at all; a folder that cannot be written is silently left without one."""
+    count = len(inspections)
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "groups_key": groups_key,
+        "files": [[getattr(item, name) for name in _FACTS] for item in inspections],
+    }
+    arrays: dict[str, Any] = {
+        "facts": np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8),
+        "hashes": np.array([i.look.hashes for i in inspections], np.uint64).reshape(count, ORIENTATIONS),
+        "tone": np.array([i.look.tone for i in inspections], np.uint8).reshape(count, TONE_SIDE, TONE_SIDE),
+        "colour": np.array([i.look.colour for i in inspections], np.uint8).reshape(count, COLOUR_SIDE, COLOUR_SIDE, 3),
+        "groups": groups,
+    }
+    try:
+        with atomic.replacing(file) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **arrays)
+    except (OSError, BatikkitError):  # a cache is a convenience: a full disk is no reason to stop
+        return
+
+
+def _may_be_written(folder: Path) -> bool:
+    """Root may write anywhere, so the folder's own mode is asked as well: a set marked read-only stays untouched."""
+    try:
+        return bool(folder.stat().st_mode & 0o222) and os.access(folder, os.W_OK)
+    except OSError:
+        return False
+
+
+def _fits(arrays: dict[str, NDArray[np.generic]], count: int) -> bool:
+    wanted = {
+        "hashes": ((count, ORIENTATIONS), np.uint64),
+        "tone": ((count, TONE_SIDE, TONE_SIDE), np.uint8),
+        "colour": ((count, COLOUR_SIDE, COLOUR_SIDE, 3), np.uint8),
+    }
+    return all(arrays[n].shape == shape and arrays[n].dtype == kind for n, (shape, kind) in wanted.items())

@@ -1,0 +1,222 @@
+"""Train, validation and test: stratified over groups, so that copies of one cloth never cross.
+
+Chance comes from SHA-256 of (seed, group), not from a generator fed in file order: the same files get the same split on
+every machine and file system.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from batikkit import atomic
+from batikkit.data.dataset import Sample
+from batikkit.errors import InputError
+
+SPLITS = ("train", "validation", "test")
+SPLIT_FILE = "split.csv"
+_COLUMNS = ("path", "label", "group", "split", "sha256")
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One line of `split.csv`: a sample and where it belongs."""
+
+    sample: Sample
+    split: str
+
+
+def assign_splits(samples: Sequence[Sample], *, ratios: Sequence[float], seed: int) -> tuple[SplitRow, ...]:
+    """Deals whole groups to train, validation and test, class by class, as near to `ratios` as groups allow.
+
+    A class with three groups or more gets at least one in every split; one with two is trained and tested.
+
+    Args:
+        samples: The images; those with equal `group` stay together.
+        ratios: Fractions of train, validation and test; a split of fraction 0 stays empty.
+        seed: Another seed gives another split.
+
+    Returns:
+        One row per sample, in the samples' order.
+    """
+    chosen: dict[str, str] = {}
+    for groups in _groups_by_class(samples).values():
+        chosen.update(_deal(groups, ratios, seed))
+    return tuple(SplitRow(sample, chosen[sample.group]) for sample in samples)
+
+
+def assign_folds(samples: Sequence[Sample], *, folds: int, seed: int) -> tuple[int, ...]:
+    """Deals whole groups to `folds` equal parts, class by class; returns each sample's fold, 0..folds-1.
+
+    Raises:
+        InputError: fewer than two folds, or a class with fewer groups than folds.
+    """
+    if folds < 2:
+        raise InputError(f"--folds {folds}: cross-validation needs at least 2")
+    chosen: dict[str, int] = {}
+    for label, groups in _groups_by_class(samples).items():
+        if len(groups) < folds:
+            raise InputError(
+                f"class {label!r} has {len(groups)} independent group(s): use --folds {len(groups)} or less"
+            )
+        counts = [0] * folds
+        # Rotating the start spreads the classes' remainders over the folds.
+        start = int(_chance(seed, label)[:8], 16) % folds
+        for group in _shuffled(groups, seed):
+            fold = min(range(folds), key=lambda f: (counts[f], (f - start) % folds))
+            counts[fold] += groups[group]
+            chosen[group] = fold
+    return tuple(chosen[sample.group] for sample in samples)
+
+
+def fold_rows(
+    samples: Sequence[Sample], *, folds: int, fold: int, ratios: Sequence[float], seed: int
+) -> tuple[SplitRow, ...]:
+    """The split that tests on one fold: the other folds are dealt to train and validation in their ratio.
+
+    Args:
+        samples: The images.
+        folds: Number of parts, at least 2.
+        fold: The part to test on, 0..folds-1. Over all folds every image is tested once.
+        ratios: Fractions of train, validation and test; the last is ignored.
+        seed: Another seed gives other folds.
+
+    Raises:
+        InputError: as `assign_folds`.
+    """
+    tested = [part == fold for part in assign_folds(samples, folds=folds, seed=seed)]
+    rest = [sample for sample, test in zip(samples, tested, strict=True) if not test]
+    both = ratios[0] + ratios[1]
+    dealt = {r.sample.path: r for r in assign_splits(rest, ratios=(ratios[0] / both, ratios[1] / both, 0.0), seed=seed)}
+    return tuple(dealt.get(sample.path, SplitRow(sample, "test")) for sample in samples)
+
+
+def _groups_by_class(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
+    """Label -> group -> number of images. A group with several labels counts under its most frequent one."""
+    labels: dict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        labels[sample.group][sample.label] += 1
+    classes: dict[str, dict[str, int]] = defaultdict(dict)
+    for group, counts in labels.items():
+        label = min(counts, key=lambda name: (-counts[name], name))
+        classes[label][group] = sum(counts.values())
+    return dict(sorted(classes.items()))
+
+
+def _deal(groups: Mapping[str, int], ratios: Sequence[float], seed: int) -> dict[str, str]:
+    """Each group, the largest first, to the split that lacks most images."""
+    total = sum(groups.values())
+    wanted = {split: ratio * total for split, ratio in zip(SPLITS, ratios, strict=True) if ratio > 0}
+    order = _shuffled(groups, seed)
+    if len(order) == 2 and "test" in wanted:
+        return {order[0]: "train", order[1]: "test"}  # an untested class would be worse than one not validated
+    missing = dict(wanted)
+    dealt: dict[str, str] = {}
+    for group in order:
+        split = max(wanted, key=lambda name: missing[name])
+        dealt[group] = split
+        missing[split] -= groups[group]
+    if len(groups) >= len(wanted):
+        _fill_empty(dealt, groups, tuple(wanted))
+    return dealt
+
+
+def _fill_empty(dealt: dict[str, str], groups: Mapping[str, int], splits: Sequence[str]) -> None:
+    """Gives every split a group, taking the smallest one of the split that has most groups."""
+    for split in splits:
+        counts = Counter(dealt.values())
+        if not counts[split]:
+            richest = max(splits, key=lambda name: counts[name])
+            smallest = min((g for g, s in dealt.items() if s == richest), key=lambda g: (groups[g], g))
+            dealt[smallest] = split
+
+
+def _shuffled(groups: Mapping[str, int], seed: int) -> list[str]:
+    """Large groups first (they are the hard ones to place), equal ones in an order that the seed decides."""
+    return sorted(groups, key=lambda group: (-groups[group], _chance(seed, group)))
+
+
+def _chance(seed: int, text: str) -> str:
+    return hashlib.sha256(f"{seed}/{text}".encode()).hexdigest()
+
+
+def of_split(rows: Iterable[SplitRow], split: str) -> tuple[Sample, ...]:
+    """The samples of one split, in order."""
+    return tuple(row.sample for row in rows if row.split == split)
+
+
+def check_unchanged(root: Path, sample: Sample) -> None:
+    """Refuses a photograph that is not the one the split was made from.
+
+    Raises:
+        InputError: gone or changed.
+    """
+    path = root / sample.path
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"cannot read {path}: {error.strerror}; name the photographs' folder with --data DIR"
+        ) from error
+    if sample.sha256 and digest != sample.sha256:
+        raise InputError(f"{path} changed since training: train again, or restore it")
+
+
+def encode_split(rows: Sequence[SplitRow]) -> bytes:
+    """`split.csv` as UTF-8 bytes, its lines sorted by path."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for row in sorted(rows, key=lambda row: row.sample.path):
+        writer.writerow((row.sample.path, row.sample.label, row.sample.group, row.split, row.sample.sha256))
+    return text.getvalue().encode("utf-8")
+
+
+def write_split(path: Path, rows: Sequence[SplitRow]) -> None:
+    """Writes `split.csv`."""
+    atomic.write_bytes(path, encode_split(rows))
+
+
+def read_split(path: Path) -> tuple[SplitRow, ...]:
+    """Reads a split file.
+
+    Raises:
+        InputError: missing, not a split file, an unknown split name, a repeated path, or a path that leaves the data
+            set's folder.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"cannot read split {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"split {path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+    try:
+        reader = csv.DictReader(io.StringIO(text), strict=True)
+        if not {"path", "label", "split"} <= set(reader.fieldnames or ()):
+            raise InputError(f"split {path} lacks columns: the first line must name path,label,split")
+        rows = tuple(_row(raw, path) for raw in reader)
+    except csv.Error as error:
+        raise InputError(f"split {path} is not CSV: {error}") from error
+    repeated = [name for name, count in Counter(row.sample.path for row in rows).items() if count > 1]
+    if repeated:
+        raise InputError(f"split {path} names {repeated[0]!r} more than once: one line per image")
+    return rows
+
+
+def _row(raw: Mapping[str, str | None], source: Path) -> SplitRow:
+    path, label, split = (raw.get(name) or "" for name in ("path", "label", "split"))
+    split = {"val": "validation", "valid": "validation"}.get(split, split)
+    parts = PurePosixPath(path.replace("\\", "/"))
+    if not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in path or ":" in parts.parts[0]:
+        raise InputError(f"split {source} names {path!r}: paths must lie inside the data set's folder")
+    if split not in SPLITS:
+        raise InputError(f"split {source} puts {path!r} into {split!r}: use {', '.join(SPLITS)}")
+    if not label:
+        raise InputError(f"split {source} gives {path!r} no label")
+    digest = raw.get("sha256") or ""
+    return SplitRow(Sample(parts.as_posix(), label, digest, raw.get("group") or digest[:16] or path), split)

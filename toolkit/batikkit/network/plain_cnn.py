@@ -1,0 +1,47 @@
+"""The comparison's first system: a plain convolutional network that has seen nothing but the training photographs.
+
+The paper names a network trained from scratch and gives none of its layers, so this one is a choice, made before any
+result was seen and kept plain on purpose: five 3x3 convolutions that halve the picture (Springenberg et al. 2015), 16
+to 256 channels, each with batch normalization and ReLU; then the same pooling, dropout and softmax head as the other
+systems. With 10 motifs it has 396,666 parameters, of which 992 are statistics that are not trained.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from batikkit.config import TrainConfig
+from batikkit.network.keras_backend import keras
+
+WIDTHS = (16, 32, 64, 128, 256)
+
+LEARNING_RATE = 1e-3
+"""Adam's customary rate. The rates of the other systems suit weights that are already good."""
+
+
+def plain_features(image: Any, *, seed: int) -> Any:
+    """The last feature map [N, S/32, S/32, 256] for pixels [N, S, S, 3] in -1..1."""
+    features = image
+    for number, width in enumerate(WIDTHS, 1):
+        features = keras.layers.Conv2D(
+            width, 3, strides=2, padding="same", use_bias=False, name=f"conv{number}",
+            kernel_initializer=keras.initializers.HeNormal(seed=seed + number),
+        )(features)  # fmt: skip
+        # Keras' own momentum of 0.99 suits thousands of steps; small sets give hundreds.
+        features = keras.layers.BatchNormalization(momentum=0.9, name=f"conv{number}_BN")(features)
+        features = keras.layers.ReLU(name=f"conv{number}_relu")(features)
+    return features
+
+
+def scratch_config(config: TrainConfig) -> TrainConfig:
+    """The settings of the plain network's run: the same views, schedule and total epochs, in one phase from scratch."""
+    return dataclasses.replace(
+        config,
+        network="plain-cnn",
+        phase1_epochs=0,
+        phase2_epochs=config.phase1_epochs + config.phase2_epochs,
+        phase2_learning_rate=LEARNING_RATE,
+        frozen_layers=-1,
+        batch_norm_frozen=False,
+    )

@@ -1,0 +1,101 @@
+"""Random views of training images: one affine warp and a colour change per image, as pure functions of a key.
+
+The view drawn for (seed, view, image) never depends on batch order, so a resumed run sees the same pixels.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.config import TrainConfig
+from batikkit.network.keras_backend import tf
+
+_Floats = NDArray[np.float32]
+
+
+def augment(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indices: NDArray[np.integer]) -> _Floats:
+    """Draws one view of each image.
+
+    Args:
+        images: uint8 [B, S, S, 3], RGB.
+        config: Its seed and augmentation settings.
+        view: Number of the view; another number draws other changes.
+        indices: int [B], the images' numbers in the training set.
+
+    Returns:
+        float32 [B, S, S, 3], RGB 0..255.
+    """
+    generators = [np.random.default_rng((config.seed, view, int(index))) for index in indices]
+    side = images.shape[1]
+    transforms = np.stack([_affine(config, rng, side) for rng in generators])
+    warped = _warp(tf.constant(images), tf.constant(transforms))
+    if config.brightness or config.contrast or config.saturation:
+        warped = _recolour(warped, tf.constant(np.stack([_colour(config, rng) for rng in generators])))
+    return np.asarray(warped)
+
+
+def _affine(config: TrainConfig, rng: np.random.Generator, side: int) -> _Floats:
+    """The 8 numbers of `ImageProjectiveTransformV3`: maps output pixels to input pixels, about the centre."""
+    turn = rng.uniform(-1, 1) * config.rotation * 2 * np.pi
+    turn += rng.integers(4) * np.pi / 2 if config.quarter_turns else 0.0
+    width, height = _crop(config, rng)
+    zoom = 1.0 + rng.uniform(-1, 1) * config.zoom
+    mirror_x = -1.0 if config.flips in ("horizontal", "both") and rng.random() < 0.5 else 1.0
+    mirror_y = -1.0 if config.flips == "both" and rng.random() < 0.5 else 1.0
+    cos, sin = np.cos(turn), np.sin(turn)
+    scale = np.diag([mirror_x * width * zoom, mirror_y * height * zoom])
+    matrix = np.array([[cos, -sin], [sin, cos]]) @ scale
+    room = np.array([1 - width, 1 - height]) / 2 + config.shift
+    centre = (side - 1) / 2
+    offset = centre + rng.uniform(-1, 1, 2) * room * side - matrix @ np.array([centre, centre])
+    return np.array([*matrix[0], offset[0], *matrix[1], offset[1], 0, 0], np.float32)
+
+
+def _crop(config: TrainConfig, rng: np.random.Generator) -> tuple[float, float]:
+    """Width and height, as fractions of the side, of a random crop with aspect ratio between 3:4 and 4:3."""
+    area = rng.uniform(config.crop_min, 1.0)
+    aspect = np.exp(rng.uniform(-1, 1) * np.log(4 / 3)) if config.crop_min < 1 else 1.0
+    return min(1.0, float(np.sqrt(area * aspect))), min(1.0, float(np.sqrt(area / aspect)))
+
+
+def _colour(config: TrainConfig, rng: np.random.Generator) -> _Floats:
+    """Brightness shift [0..255 scale], contrast, saturation, and three channel gains."""
+    brightness, contrast, saturation = rng.uniform(-1, 1, 3)
+    gains = 1 + rng.uniform(-1, 1, 3) * config.saturation / 3
+    return np.array(
+        [
+            brightness * config.brightness * 255,
+            1 + contrast * config.contrast,
+            1 + saturation * config.saturation,
+            *gains,
+        ],
+        np.float32,
+    )
+
+
+@tf.function(  # type: ignore[untyped-decorator]
+    input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, 8], tf.float32)]
+)
+def _warp(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
+    # On bytes, not on floats: a fifth faster, and the views are drawn from bytes anyway.
+    warped = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
+        transforms=transforms,
+        output_shape=tf.shape(images)[1:3],
+        fill_value=0.0,
+        interpolation="BILINEAR",
+        fill_mode="REFLECT",
+    )
+    return tf.cast(warped, tf.float32)
+
+
+@tf.function(  # type: ignore[untyped-decorator]
+    input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32), tf.TensorSpec([None, 6], tf.float32)]
+)
+def _recolour(images: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
+    brightness, contrast, saturation = (colours[:, i, None, None, None] for i in range(3))
+    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    grey = tf.reduce_mean(images, axis=3, keepdims=True)
+    coloured = (grey + (images - grey) * saturation) * colours[:, None, None, 3:6]
+    return tf.clip_by_value((coloured - mean) * contrast + mean + brightness, 0.0, 255.0)

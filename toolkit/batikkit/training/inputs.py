@@ -1,0 +1,168 @@
+"""What training is fed: images, or what the frozen layers say of them, for this process's share of the data.
+
+Worker `rank` of `size` owns every `size`-th image: it alone decodes, augments and extracts it. On one machine that is
+all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.config import TrainConfig
+from batikkit.console import Advance, note
+from batikkit.data.dataset import Sample
+from batikkit.data.pixels import decode_to_disk
+from batikkit.errors import DiskFullError
+from batikkit.training.augment import augment
+from batikkit.training.features import FrozenFeatures, feature_bytes, write_features
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which images are this worker's: those whose number leaves `rank` when divided by `size`."""
+
+    rank: int = 0
+    size: int = 1
+
+    def of(self, count: int) -> NDArray[np.intp]:
+        """The numbers of this worker's images among `count`."""
+        return np.arange(self.rank, count, self.size)
+
+    def mine(self, indices: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Those of `indices` that are this worker's, in their order."""
+        return np.asarray(indices[indices % self.size == self.rank])
+
+    def order(self, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        """A random order of `count` images, the same on every worker, in which every batch is shared out evenly."""
+        lanes = np.full((-(-count // self.size), self.size), -1, np.intp)
+        for rank in range(self.size):
+            own = Share(rank, self.size).of(count)
+            lanes[: len(own), rank] = rng.permutation(own)
+        flat = lanes.ravel()
+        return flat[flat >= 0]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of one split.
+
+    Attributes:
+        pixels: uint8 [M, S, S, 3] on disk, this worker's images in their order.
+        labels: int64 [N], class indices of all workers' images.
+    """
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def load_split(
+    root: Path,
+    samples: tuple[Sample, ...],
+    labels: tuple[str, ...],
+    size: int,
+    store: Path,
+    advance: Advance | None,
+    share: Share | None = None,
+) -> Split:
+    """Decodes this worker's images of one split into `store`, at `size` x `size` pixels."""
+    index = {label: number for number, label in enumerate(labels)}
+    own = (share or Share()).of(len(samples))
+    pixels = decode_to_disk([root / samples[i].path for i in own], size, store, advance=advance)
+    return Split(pixels, np.array([index[sample.label] for sample in samples], np.int64))
+
+
+class Inputs:
+    """Batches for training and validation, from the feature cache where it holds them, else computed on the fly.
+
+    Args:
+        config: Image size, views, augmentation and seed.
+        train: Images to learn from.
+        validation: Images that choose the best epoch.
+        cache: Existing folder for the feature cache.
+        cache_bytes: Bound of the feature cache.
+        share: This worker's share.
+    """
+
+    def __init__(
+        self, config: TrainConfig, train: Split, validation: Split, *, cache: Path, cache_bytes: int, share: Share
+    ) -> None:
+        self.config, self.train, self.validation, self.share = config, train, validation, share
+        self.timings: dict[str, float] = {}
+        self._cache, self._cache_bytes = cache, cache_bytes
+        self._features: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
+
+    def cached(self, cut: str | None) -> bool:
+        """Whether the output of layer `cut` is in the cache."""
+        return cut in self._features
+
+    def extract(self, net: Any, cuts: tuple[str, ...], advance: Advance) -> None:
+        """Fills the cache with the outputs of as many of the layers `cuts` as it may hold, the smallest first.
+
+        Args:
+            net: The network; layers up to each cut must stay frozen from now on.
+            cuts: Names of layers.
+            advance: Called with (images done, images in all).
+        """
+        layers = self._that_fit(net, cuts)
+        if not layers:
+            return
+        started = time.perf_counter()
+        frozen = FrozenFeatures(net, layers)
+        views, count, checked = self.config.views, len(self.train.pixels), len(self.validation.pixels)
+        try:
+            seen = write_features(
+                self._cache, frozen, self._view, count=count, views=views, name="train", advance=advance
+            )
+            plain = write_features(self._cache, frozen, self._plain, count=checked, views=1, name="validation")
+        except DiskFullError as error:
+            note(f"batikkit: {error}; going on without the cache, which is slower")
+            return
+        self._features = {name: (seen[name], plain[name][0]) for name in layers}
+        self.timings["features"] = time.perf_counter() - started
+        self.timings["extract"] = frozen.seconds
+
+    def _that_fit(self, net: Any, cuts: tuple[str, ...]) -> tuple[str, ...]:
+        images = self.config.views * len(self.train.pixels) + len(self.validation.pixels)
+        shapes = {name: tuple(net.get_layer(name).output.shape[1:]) for name in cuts}
+        sizes = {name: feature_bytes({name: shape}, images=images) for name, shape in shapes.items()}
+        fit, room = [], self._cache_bytes
+        for name in sorted(cuts, key=lambda name: sizes[name]):
+            if sizes[name] <= room:
+                fit.append(name)
+                room -= sizes[name]
+            else:
+                note(
+                    f"batikkit: features of layer {name} take {sizes[name] / 1e9:.2f} GB of which --cache-gb leaves "
+                    f"{room / 1e9:.2f}: computing them on the fly, which is slower"
+                )
+        return tuple(fit)
+
+    def batch(self, indices: NDArray[np.intp], *, cut: str | None, epoch: int) -> NDArray[np.floating]:
+        """Training inputs [B, ...] for this worker's images `indices`: outputs of `cut`, or pixels if None."""
+        if cut is None:
+            return self._view(epoch, indices // self.share.size)
+        # Each image walks through its views from a start of its own, so that an epoch mixes all views.
+        views = (epoch + indices) % self.config.views
+        return np.asarray(self._features[cut][0][views, indices // self.share.size])
+
+    def validation_inputs(self, cut: str | None) -> NDArray[np.generic]:
+        """This worker's validation images [M, ...]: outputs of `cut`, or pixels if None."""
+        return self.validation.pixels if cut is None else self._features[cut][1]
+
+    def _view(self, view: int, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        if not len(places):
+            return self.train.pixels[places].astype(np.float32)
+        started = time.perf_counter()
+        indices = places * self.share.size + self.share.rank
+        drawn = augment(self.train.pixels[places], config=self.config, view=view, indices=indices)
+        self.timings["augment"] = self.timings.get("augment", 0.0) + time.perf_counter() - started
+        return drawn
+
+    def _plain(self, _view: int, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        return self.validation.pixels[places].astype(np.float32)
