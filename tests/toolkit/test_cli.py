@@ -62,9 +62,18 @@ def test_a_wrong_setting(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFi
 
 @pytest.mark.slow
 def test_wrong_weights_leave_no_run(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ("train", stripes, "--weights", tmp_path / "none.h5", "--runs-dir", tmp_path / "runs")
-    assert "--weights PATH" in _fails(capsys, *command, "--preset", "smoke")
+    (tmp_path / "other.h5").write_bytes(b"not of this kind")
+    command = ("train", stripes, "--weights", tmp_path / "other.h5", "--runs-dir", tmp_path / "runs")
+    assert "do not fit MobileNetV2" in _fails(capsys, *command, "--preset", "smoke")
     assert not (tmp_path / "runs").exists()
+
+
+def test_wrong_weights_are_told_before_the_photographs_are_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in ("train", "compare"):
+        said = _fails(capsys, command, tmp_path / "no-photographs", "--weights", tmp_path / "none.h5")
+        assert f"no weight file {tmp_path / 'none.h5'}" in said
 
 
 def test_runs_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

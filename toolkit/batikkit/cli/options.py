@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from batikkit.errors import InputError
+
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest one in it.")
 ]
@@ -18,8 +20,20 @@ Preset = Annotated[str, typer.Option(help="Settings: a preset's name or a .toml 
 Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
 ]
+
+
+def _existing_weights(weights: str) -> str:
+    """Before minutes go into looking at photographs."""
+    if weights not in ("imagenet", "none") and not Path(weights).is_file():
+        raise InputError(f"no weight file {weights}: name a MobileNetV2 no-top .h5 file with --weights PATH")
+    return weights
+
+
 Weights = Annotated[
-    str, typer.Option(help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file.")
+    str,
+    typer.Option(
+        callback=_existing_weights, help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file."
+    ),
 ]
 ImageSize = Annotated[int | None, typer.Option(help="Side of the input in pixels, a multiple of 32.")]
 BackboneAlpha = Annotated[float | None, typer.Option(help="Width multiplier of MobileNetV2.")]
