@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BROWSER := tests/browser
+KOTLIN := tests/kotlin/.compiler
 
 .PHONY: demo test light lint setup assets clean
 
 demo: setup
 	$(BIN)/batikkit quickstart --out quickstart
 
-test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light $(BROWSER)/node_modules/.installed $(VENV)-demo/.installed lint
+test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light $(BROWSER)/node_modules/.installed $(KOTLIN)/.installed $(VENV)-demo/.installed lint
 	$(BIN)/python -m pytest
 
 lint: setup
@@ -48,6 +49,10 @@ $(VENV)-demo/.installed: pyproject.toml
 $(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json
 	$(MAY_FAIL)npm ci --silent --prefix $(BROWSER) && touch $@
 
+# A Kotlin compiler, which PyPI has inside a notebook kernel; it runs on Debian's default-jdk-headless.
+$(KOTLIN)/.installed: $(STAMP)
+	$(MAY_FAIL)$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(KOTLIN) kotlin-jupyter-kernel==0.19.0.944 && touch $@
+
 # What a Raspberry Pi owner installs, as a wheel: tests measure it. The wheel is rebuilt every time, its dependencies not.
 light: $(VENV)-pi/.installed
 	$(VENV)-pi/bin/python -m pip install --quiet --force-reinstall --no-deps .
@@ -79,4 +84,4 @@ endef
 export AGAIN
 
 clean:
-	rm -rf $(VENV) $(VENV)-mediapipe $(VENV)-legacy $(VENV)-pi $(VENV)-demo $(BROWSER)/node_modules quickstart build
+	rm -rf $(VENV) $(VENV)-mediapipe $(VENV)-legacy $(VENV)-pi $(VENV)-demo $(BROWSER)/node_modules $(KOTLIN) quickstart build
