@@ -16,7 +16,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.config import TrainConfig, load_config
-from batikkit.console import Advance
 from batikkit.data.prepared import load_dataset
 from batikkit.data.split import SPLITS, SplitRow, fold_rows
 from batikkit.network import model
 from batikkit.network.model import predict_keras
 from batikkit.training.augment import augment
-from batikkit.training.features import FrozenFeatures, write_features
-from batikkit.training.inputs import Inputs, Share, Split, load_split
+from batikkit.training.features import FrozenFeatures, fill_features, new_features
+from batikkit.training.inputs import Features, Inputs, Share, Split, load_split
 from batikkit.training.trainer import Phase, Trainer
 
-Features = dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]
+AllFeatures = dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]
 _DECIDE_VIEWS = ("seed", "image_size", "alpha", "rotation", "zoom", "shift", "crop_min", "flips", "quarter_turns",
                  "brightness", "contrast", "saturation", "views")  # fmt: skip
 
@@ -45,17 +44,15 @@ class _Known(Inputs):
     `everything`: layer -> float16 ([views, N, ...], [1, N, ...]), augmented and plain; `chosen`: indices by split.
     """
 
-    everything: Features
+    everything: AllFeatures
     chosen: dict[str, NDArray[np.intp]]
 
-    def extract(self, net: Any, cuts: tuple[str, ...], advance: Advance) -> None:  # noqa: ARG002
-        self._features = {
-            cut: (
-                self.everything[cut][0][:, self.chosen["train"]],
-                self.everything[cut][1][0, self.chosen["validation"]],
+    def reserve(self, net: Any, views: Mapping[str, int]) -> None:  # noqa: ARG002
+        for cut, count in views.items():
+            augmented, plain = self.everything[cut]
+            self._features[cut] = Features(
+                augmented[:count, self.chosen["train"]], plain[:, self.chosen["validation"]], drawn=count
             )
-            for cut in cuts
-        }
 
 
 @contextlib.contextmanager
@@ -63,7 +60,7 @@ def _silent(_description: str) -> Iterator[Any]:
     yield lambda *_: None
 
 
-def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, keep: Path) -> Features:
+def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, keep: Path) -> AllFeatures:
     """Frozen features of every photograph, augmented and plain, for both phases."""
     net = model.build_model(config, classes=2, weights=weights)
     layers = (model.POOL, str(model.cut_layer(net, frozen_layers=config.frozen_layers)))
@@ -79,8 +76,12 @@ def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, k
         def plain(_view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
             return pixels[indices].astype(np.float32)
 
-        write_features(folder, extract, augmented, count=len(pixels), views=config.views, name="views")
-        write_features(folder, extract, plain, count=len(pixels), views=1, name="plain")
+        for name, draw, views in (("views", augmented, config.views), ("plain", plain, 1)):
+            rooms = {
+                layer: new_features(folder, f"{name}-{layer}", shape, count=len(pixels), views=views)
+                for layer, shape in extract.shapes.items()
+            }
+            fill_features(rooms, extract, draw, views=range(views))
         (folder / "done").touch()
     return {
         layer: (np.load(folder / f"views-{layer}.npy", "r"), np.load(folder / f"plain-{layer}.npy", "r"))
@@ -89,7 +90,7 @@ def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, k
 
 
 def run_fold(
-    rows: tuple[SplitRow, ...], everything: Split, features: Features, config: TrainConfig, weights: str
+    rows: tuple[SplitRow, ...], everything: Split, features: AllFeatures, config: TrainConfig, weights: str
 ) -> dict[str, Any]:
     """Trains on one fold's split; `everything` and `features` are those of all rows, in order."""
     chosen = {name: np.flatnonzero([row.split == name for row in rows]) for name in SPLITS}

@@ -49,7 +49,10 @@ def _keras(net: keras.Model, layer: str, images: NDArray[np.generic]) -> NDArray
 
 def test_cached_features_are_those_that_keras_computes(tmp_path: Path, net: keras.Model) -> None:
     fed = _inputs(tmp_path, 1 << 30)
-    fed.extract(net, (model.POOL, CUT), lambda *_: None)
+    fed.reserve(net, {model.POOL: 1, CUT: 2})
+    fed.extract(net, (model.POOL, CUT), views=1, advance=lambda *_: None)
+    fed.extract(net, (CUT,), views=2, advance=lambda *_: None)
+    assert (fed.drawn(model.POOL), fed.drawn(CUT)) == (1, 2)
     indices = np.array([7, 0, 4])
     for layer in (model.POOL, CUT):
         plain = _keras(net, layer, fed.batch(indices, cut=None, epoch=0))
@@ -71,16 +74,16 @@ def test_the_bound_holds_for_all_features_together(
 ) -> None:
     images = 2 * 9 + 4
     small, large = (
-        feature_bytes({name: tuple(net.get_layer(name).output.shape[1:])}, images=images) for name in (model.POOL, CUT)
+        feature_bytes(tuple(net.get_layer(name).output.shape[1:]), images=images) for name in (model.POOL, CUT)
     )
     fed = _inputs(tmp_path, large)  # each fits alone, the two do not
-    fed.extract(net, (CUT, model.POOL), lambda *_: None)
+    fed.reserve(net, {CUT: 2, model.POOL: 2})
     assert fed.cached(model.POOL)
     assert not fed.cached(CUT)
     assert "computing them on the fly" in capsys.readouterr().err
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < small + 1000
     nothing = _inputs(tmp_path, 0)
-    nothing.extract(net, (model.POOL,), lambda *_: None)
+    nothing.reserve(net, {model.POOL: 2})
     assert not nothing.cached(model.POOL)
 
 
@@ -92,9 +95,9 @@ def test_a_full_disk_means_no_cache(
     def full(*_args: object, **_options: object) -> None:
         raise DiskFullError("no room to write features")
 
-    monkeypatch.setattr(inputs, "write_features", full)
+    monkeypatch.setattr(inputs, "new_features", full)
     fed = _inputs(tmp_path, 1 << 30)
-    fed.extract(net, (model.POOL,), lambda *_: None)
+    fed.reserve(net, {model.POOL: 2})
     assert not fed.cached(model.POOL)
     assert "going on without the cache" in capsys.readouterr().err
 

@@ -90,15 +90,20 @@ def test_cached_features_agree_with_keras(weights_035: Path) -> None:
 
 
 def test_written_features_keep_view_and_image_apart(tmp_path: Path, weights_035: Path) -> None:
-    from batikkit.training.features import FrozenFeatures, write_features
+    from batikkit.training.features import FrozenFeatures, fill_features, new_features
 
     net = model.build_model(SMALL, classes=3, weights=weights_035)
     extract = FrozenFeatures(net, (model.POOL,))
     rng = np.random.default_rng(1)
     views = rng.integers(0, 256, (2, 35, 96, 96, 3)).astype(np.float32)
-    arrays = write_features(tmp_path, extract, lambda v, i: views[v, i], count=35, views=2, name="train")
-    kept = arrays[model.POOL]
+    kept = new_features(tmp_path, "train", extract.shapes[model.POOL], count=35, views=2)
     assert kept.shape == (2, 35, 1280)
+    seen: list[tuple[int, int]] = []
+    for view in (0, 1):
+        fill_features(
+            {model.POOL: kept}, extract, lambda v, i: views[v, i], views=[view], advance=lambda *n: seen.append(n)
+        )
+    assert seen == [(32, 35), (35, 35)] * 2
     assert np.allclose(kept[1, 34], extract(views[1, 34:])[model.POOL][0], atol=2e-3)
 
 

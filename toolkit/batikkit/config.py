@@ -61,6 +61,7 @@ class TrainConfig:
         contrast: Largest random change of contrast, fraction.
         saturation: Largest random change of saturation, fraction (with a hue-free channel gain of a third of it).
         views: Augmented views kept per image by the cached engine; later epochs reuse them in turn.
+        phase1_views: How many of them phase 1 sees, which then starts sooner (0 = all).
     """
 
     network: str = "mobilenet-v2"
@@ -97,6 +98,7 @@ class TrainConfig:
     contrast: float = 0.0
     saturation: float = 0.0
     views: int = 4
+    phase1_views: int = 0
 
     def __post_init__(self) -> None:
         for name, (accept, wanted) in _RULES.items():
@@ -148,6 +150,7 @@ _RULES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "contrast": _between(0, 1),
     "saturation": _between(0, 1),
     "views": _between(1, 1000),
+    "phase1_views": _between(0, 1000),
 }
 
 

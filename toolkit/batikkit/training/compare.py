@@ -191,11 +191,12 @@ def _candidate(name: str, folders: Sequence[Path], out: Path, config: TrainConfi
 def read_part(run: Path, base: Path) -> Part:
     """What a finished run says of itself; its path is told relative to `base`."""
     facts = runs.read_run(run)
+    timings = facts["timings_seconds"]
     return Part(
         accuracy=facts["test"]["accuracy"],
         n=facts["test"]["n"],
         run=run.relative_to(base).as_posix() if run.is_relative_to(base) else str(run),
-        seconds=round(facts["train_seconds"] + facts["timings_seconds"].get("features", 0.0), 1),
+        seconds=round(facts["train_seconds"] + sum(timings.get(f"features{phase}", 0.0) for phase in (1, 2)), 1),
         epochs=facts["epochs"],
         history=read_history(run / runs.HISTORY_FILE),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -66,35 +66,37 @@ class FrozenFeatures:
         return found
 
 
-def write_features(
-    folder: Path,
+def new_features(folder: Path, name: str, shape: tuple[int, ...], *, count: int, views: int) -> NDArray[np.float16]:
+    """Room for what one layer says of `views` views of `count` images: float16 [views, count, *shape], on disk.
+
+    Raises:
+        DiskFullError: there is no room for it.
+    """
+    return new_array(folder / f"{name}.npy", dtype=np.float16, shape=(views, count, *shape))
+
+
+def fill_features(
+    arrays: Mapping[str, NDArray[np.float16]],
     extract: FrozenFeatures,
     draw: Callable[[int, NDArray[np.intp]], NDArray[np.float32]],
     *,
-    count: int,
-    views: int,
-    name: str,
+    views: Sequence[int],
     advance: Advance | None = None,
-) -> dict[str, NDArray[np.float16]]:
-    """Extracts `views` views of `count` images into memory-mapped float16 [views, count, ...], one per layer.
+) -> None:
+    """Extracts some views of all images into arrays of `new_features`, one per layer.
 
     Args:
-        folder: Where the arrays are kept.
+        arrays: Layer -> float16 [all views, N, ...].
         extract: The frozen part.
         draw: draw(view, indices) -> float32 images [B, S, S, 3].
-        count: Number of images.
-        views: Number of views of each.
-        name: Prefix of the files.
+        views: Numbers of the views.
         advance: Called with (images done, images in all).
-
-    Raises:
-        DiskFullError: there is no room for them.
     """
-    arrays: dict[str, NDArray[np.float16]] = {
-        layer: new_array(folder / f"{name}-{layer}.npy", dtype=np.float16, shape=(views, count, *shape))
-        for layer, shape in extract.shapes.items()
-    }
-    chunks = [(view, np.arange(s, min(s + 32, count))) for view in range(views) for s in range(0, count, 32)]
+    count = next(iter(arrays.values())).shape[1]
+    chunks = [(view, np.arange(s, min(s + 32, count))) for view in views for s in range(0, count, 32)]
+    if not chunks:
+        return
+    done = 0
     with ThreadPoolExecutor(1) as ahead:  # the next images are drawn while these are extracted
         pending = ahead.submit(draw, *chunks[0])
         for number, (view, indices) in enumerate(chunks):
@@ -103,14 +105,14 @@ def write_features(
                 pending = ahead.submit(draw, *chunks[number + 1])
             for layer, values in extract(images).items():
                 arrays[layer][view, indices] = values
+            done += len(indices)
             if advance:
-                advance(view * count + int(indices[-1]) + 1, views * count)
-    return arrays
+                advance(done, len(views) * count)
 
 
-def feature_bytes(shapes: Mapping[str, tuple[int, ...]], *, images: int) -> int:
-    """Disk space of float16 features for `images` views [bytes]."""
-    return 2 * images * sum(int(np.prod(shape)) for shape in shapes.values())
+def feature_bytes(shape: tuple[int, ...], *, images: int) -> int:
+    """Disk space of one layer's float16 features for `images` views [bytes]."""
+    return 2 * images * int(np.prod(shape))
 
 
 def _interpreter(content: bytes) -> Any:

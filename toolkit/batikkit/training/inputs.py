@@ -7,6 +7,7 @@ all of them.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from batikkit.data.dataset import Sample
 from batikkit.data.pixels import decode_to_disk
 from batikkit.errors import DiskFullError
 from batikkit.training.augment import augment
-from batikkit.training.features import FrozenFeatures, feature_bytes, write_features
+from batikkit.training.features import FrozenFeatures, feature_bytes, fill_features, new_features
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,21 @@ def load_split(
     return Split(pixels, np.array([index[sample.label] for sample in samples], np.int64))
 
 
+@dataclass
+class Features:
+    """What one layer says of the images.
+
+    Attributes:
+        train: float16 [views, M, ...].
+        validation: float16 [1, M, ...], of the plain images.
+        drawn: How many views of `train` are filled, from the first.
+    """
+
+    train: NDArray[np.float16]
+    validation: NDArray[np.float16]
+    drawn: int = 0
+
+
 class Inputs:
     """Batches for training and validation, from the feature cache where it holds them, else computed on the fly.
 
@@ -95,65 +111,76 @@ class Inputs:
         self.config, self.train, self.validation, self.share = config, train, validation, share
         self.timings: dict[str, float] = {}
         self._cache, self._cache_bytes = cache, cache_bytes
-        self._features: dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]] = {}
+        self._features: dict[str, Features] = {}
 
     def cached(self, cut: str | None) -> bool:
         """Whether the output of layer `cut` is in the cache."""
         return cut in self._features
 
-    def extract(self, net: Any, cuts: tuple[str, ...], advance: Advance) -> None:
-        """Fills the cache with the outputs of as many of the layers `cuts` as it may hold, the smallest first.
+    def drawn(self, cut: str) -> int:
+        """How many views of each training image the cache holds of layer `cut`."""
+        return self._features[cut].drawn
+
+    def reserve(self, net: Any, views: Mapping[str, int]) -> None:
+        """Makes room for the outputs of as many layers as the cache may hold, the smallest first.
+
+        Args:
+            net: The network.
+            views: Layer -> how many views of each training image will be wanted of it.
+        """
+        shapes = {name: tuple(net.get_layer(name).output.shape[1:]) for name in views}
+        seen, checked = len(self.train.pixels), len(self.validation.pixels)
+        sizes = {name: feature_bytes(shapes[name], images=views[name] * seen + checked) for name in views}
+        room = self._cache_bytes
+        try:
+            for name in sorted(views, key=lambda name: sizes[name]):
+                if sizes[name] > room:
+                    note(
+                        f"batikkit: features of layer {name} take {sizes[name] / 1e9:.2f} GB of which --cache-gb "
+                        f"leaves {room / 1e9:.2f}: computing them on the fly, which is slower"
+                    )
+                    continue
+                room -= sizes[name]
+                self._features[name] = Features(
+                    new_features(self._cache, f"train-{name}", shapes[name], count=seen, views=views[name]),
+                    new_features(self._cache, f"validation-{name}", shapes[name], count=checked, views=1),
+                )
+        except DiskFullError as error:
+            self._features.clear()
+            note(f"batikkit: {error}; going on without the cache, which is slower")
+
+    def extract(self, net: Any, cuts: Sequence[str], *, views: int, advance: Advance) -> None:
+        """Fills the reserved room of layers `cuts` up to `views` views, in one pass.
 
         Args:
             net: The network; layers up to each cut must stay frozen from now on.
-            cuts: Names of layers.
+            cuts: Names of cached layers, of which equally many views were drawn so far.
+            views: How many views of each training image are wanted by now.
             advance: Called with (images done, images in all).
         """
-        layers = self._that_fit(net, cuts)
-        if not layers:
-            return
-        started = time.perf_counter()
-        frozen = FrozenFeatures(net, layers)
-        views, count, checked = self.config.views, len(self.train.pixels), len(self.validation.pixels)
-        try:
-            seen = write_features(
-                self._cache, frozen, self._view, count=count, views=views, name="train", advance=advance
-            )
-            plain = write_features(self._cache, frozen, self._plain, count=checked, views=1, name="validation")
-        except DiskFullError as error:
-            note(f"batikkit: {error}; going on without the cache, which is slower")
-            return
-        self._features = {name: (seen[name], plain[name][0]) for name in layers}
-        self.timings["features"] = time.perf_counter() - started
-        self.timings["extract"] = frozen.seconds
-
-    def _that_fit(self, net: Any, cuts: tuple[str, ...]) -> tuple[str, ...]:
-        images = self.config.views * len(self.train.pixels) + len(self.validation.pixels)
-        shapes = {name: tuple(net.get_layer(name).output.shape[1:]) for name in cuts}
-        sizes = {name: feature_bytes({name: shape}, images=images) for name, shape in shapes.items()}
-        fit, room = [], self._cache_bytes
-        for name in sorted(cuts, key=lambda name: sizes[name]):
-            if sizes[name] <= room:
-                fit.append(name)
-                room -= sizes[name]
-            else:
-                note(
-                    f"batikkit: features of layer {name} take {sizes[name] / 1e9:.2f} GB of which --cache-gb leaves "
-                    f"{room / 1e9:.2f}: computing them on the fly, which is slower"
-                )
-        return tuple(fit)
+        wanted = {name: self._features[name] for name in cuts}
+        begun = self.drawn(cuts[0])
+        frozen = FrozenFeatures(net, tuple(wanted))
+        rooms = {name: features.train for name, features in wanted.items()}
+        fill_features(rooms, frozen, self._view, views=range(begun, views), advance=advance)
+        if not begun:
+            rooms = {name: features.validation for name, features in wanted.items()}
+            fill_features(rooms, frozen, self._plain, views=range(1))
+        for features in wanted.values():
+            features.drawn = views
+        self.timings["extract"] = self.timings.get("extract", 0.0) + frozen.seconds
 
     def batch(self, indices: NDArray[np.intp], *, cut: str | None, epoch: int) -> NDArray[np.floating]:
         """Training inputs [B, ...] for this worker's images `indices`: outputs of `cut`, or pixels if None."""
         if cut is None:
             return self._view(epoch, indices // self.share.size)
+        known = self._features[cut].train
         # Each image walks through its views from a start of its own, so that an epoch mixes all views.
-        views = (epoch + indices) % self.config.views
-        return np.asarray(self._features[cut][0][views, indices // self.share.size])
+        return np.asarray(known[(epoch + indices) % len(known), indices // self.share.size])
 
     def validation_inputs(self, cut: str | None) -> NDArray[np.generic]:
         """This worker's validation images [M, ...]: outputs of `cut`, or pixels if None."""
-        return self.validation.pixels if cut is None else self._features[cut][1]
+        return self.validation.pixels if cut is None else self._features[cut].validation[0]
 
     def _view(self, view: int, places: NDArray[np.intp]) -> NDArray[np.float32]:
         if not len(places):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +41,18 @@ class DivergedError(BatikkitError):
 
 @dataclass(frozen=True)
 class Phase:
-    """One stage of training: `cut` names the layer whose output is cached, None trains the network from its pixels."""
+    """One stage of training.
+
+    Attributes:
+        cut: The layer whose output is cached; None trains the network from its pixels.
+        views: How many cached views of each image it sees.
+    """
 
     name: str
     epochs: int
     learning_rate: float
     cut: str | None
+    views: int
 
 
 class Trainer:
@@ -94,7 +100,8 @@ class Trainer:
         self._cached = _wants_cache(engine)
         self.inputs = Inputs(config, train, validation, cache=cache, cache_bytes=cache_bytes, share=self.workers.share)
         self.timings = self.inputs.timings
-        """Seconds by part: `augment` overlaps `extract`, both lie within `features`; `phase1` and `phase2` are wall."""
+        """Seconds by part: `augment` overlaps `extract`, both lie within `features1` and `features2`, which come before
+        `phase1` and `phase2`."""
         self._resumed: Checkpoint | None = None
         self._board = TensorBoard(run / TENSORBOARD_FOLDER) if tensorboard and self.workers.chief else None
 
@@ -102,9 +109,10 @@ class Trainer:
         """The phases that have epochs, with the layer at which each can be cut."""
         config = self.config
         cut = model.cut_layer(self.net, frozen_layers=config.frozen_layers)
+        views = min(config.phase1_views or config.views, config.views)
         plan = [
-            Phase(HEAD_PHASE, config.phase1_epochs, config.phase1_learning_rate, model.POOL),
-            Phase("fine-tune", config.phase2_epochs, config.phase2_learning_rate, cut),
+            Phase(HEAD_PHASE, config.phase1_epochs, config.phase1_learning_rate, model.POOL, views),
+            Phase("fine-tune", config.phase2_epochs, config.phase2_learning_rate, cut, config.views),
         ]
         return [phase for phase in plan if phase.epochs]
 
@@ -121,17 +129,30 @@ class Trainer:
             DivergedError: the loss became NaN; the last checkpoint is intact.
         """
         phases = self.phases()
-        left = range(self.progress.phase, len(phases))
-        # What lies below the cuts never changes, so a resumed run extracts what the first one did.
-        cuts = tuple(dict.fromkeys(cut for cut in (phases[number].cut for number in left) if cut))
-        if cuts and self._cached:
-            with self.bar("frozen features") as advance:
-                self.inputs.extract(self.workers.plain(self.net, self.config), cuts, advance)
-        for number in left:
+        left = phases[self.progress.phase :]
+        if self._cached:
+            self.inputs.reserve(self.net, {phase.cut: phase.views for phase in left if phase.cut})
+        for number in range(self.progress.phase, len(phases)):
+            self._extract(number, phases[number:])
             self._fit_phase(number, phases[number])
         if phases:  # also when a resumed run has none left: the model says what was trained
             self._unfreeze(phases[-1])
             self.net.set_weights(self.best_weights)
+
+    def _extract(self, number: int, left: Sequence[Phase]) -> None:
+        """What the first of the phases left needs, and in the same pass what the others need of the same views.
+
+        What lies below the cuts never changes, so a resumed run extracts what the first one did.
+        """
+        cuts = [phase.cut for phase in left if phase.cut and self.inputs.cached(phase.cut)]
+        views = left[0].views
+        if not cuts or self.inputs.drawn(cuts[0]) >= views:
+            return
+        started = time.perf_counter()
+        with self.bar("frozen features") as advance:
+            net = self.workers.plain(self.net, self.config)
+            self.inputs.extract(net, cuts, views=views, advance=advance)
+        self.timings[f"features{number + 1}"] = time.perf_counter() - started
 
     def _fit_phase(self, number: int, phase: Phase) -> None:
         config, progress = self.config, self.progress
