@@ -34,7 +34,14 @@ from batikkit.training import checkpoint, features, inputs, train, trainer
 from batikkit.training.engine import Engine
 
 # Enough epochs that no step finds its phase over, however fast the machine.
-SETTINGS = ("phase1_epochs=60", "phase2_epochs=24", "frozen_layers=140", "early_stopping_patience=0", "views=2")
+SETTINGS = (
+    "phase1_epochs=60",
+    "phase2_epochs=24",
+    "frozen_layers=140",
+    "early_stopping_patience=0",
+    "views=2",
+    "phase1_views=1",
+)
 SEED = 20
 
 

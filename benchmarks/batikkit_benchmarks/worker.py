@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.data.photographs import SWITCH_INTERVAL_S, decoded_ahead
-from batikkit.errors import BatikkitError
+from batikkit.errors import BatikkitError, first_line
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.tflite.file import read_tflite
-from batikkit.tflite.interpreters import NATIVE_ERRORS, find_runtime, first_line, version
+from batikkit.tflite.interpreters import NATIVE_ERRORS, find_runtime, version
 from batikkit.tflite.probe import limit_child, private_stdout
 from batikkit.tflite.runtime import LoadedModel, load_verified
 

@@ -63,8 +63,9 @@ def _silent(_description: str) -> Iterator[Any]:
 def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, keep: Path) -> AllFeatures:
     """Frozen features of every photograph, augmented and plain, for both phases."""
     net = model.build_model(config, classes=2, weights=weights)
-    layers = (model.POOL, str(model.cut_layer(net, frozen_layers=config.frozen_layers)))
-    key = [getattr(config, name) for name in _DECIDE_VIEWS] + [layers, weights, len(pixels)]
+    cut = model.cut_layer(net, frozen_layers=config.frozen_layers)
+    layers = (model.POOL, cut) if cut else (model.POOL,)
+    key = [getattr(config, name) for name in _DECIDE_VIEWS] + [layers, weights, hashlib.sha256(pixels).hexdigest()]
     folder = keep / hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,7 +105,9 @@ def run_fold(
 
     train, validation = splits["train"], splits["validation"]
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(net, config, train, validation, run=Path(folder), bar=_silent, phase_done=test)
+        trainer = Trainer(
+            net, config, train, validation, run=Path(folder), bar=_silent, engine="cached", phase_done=test
+        )
         trainer.inputs = _Known(config, train, validation, cache=Path(folder), cache_bytes=0, share=Share())
         trainer.inputs.everything, trainer.inputs.chosen = features, chosen
         started = time.perf_counter()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from batikkit.data.dataset import Sample, image_files
 from batikkit.data.split import SplitRow, check_unchanged, of_split
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 
@@ -147,7 +148,7 @@ def _read_names(path: Path) -> list[tuple[str, str]]:
 
 def _digest(root: Path, name: str) -> str:
     try:
-        return hashlib.sha256((root / name).read_bytes()).hexdigest()
+        return file_sha256(root / name)
     except OSError as error:
         raise InputError(f"cannot read calibration image {root / name}: {error.strerror}") from error
 

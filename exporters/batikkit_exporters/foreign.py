@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from batikkit.errors import InputError
+from batikkit.errors import InputError, first_line
 from batikkit.network.frozen_graph import freeze_function
 from batikkit.network.keras_backend import keras, tf
-from batikkit.tflite.interpreters import first_line
 from batikkit_exporters.source import LoadedNet
 
 SMALLEST_SIDE, LARGEST_SIDE = 32, 1024

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from batikkit import atomic
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 from batikkit.labels import labels_sha256
 from batikkit.manifest import manifest_path, read_manifest
@@ -52,7 +53,7 @@ def up_to_date(folder: Path, variant: str, wanted: str) -> bool:
         manifest = read_manifest(manifest_path(path))
     except InputError:
         return False
-    return hashlib.sha256(path.read_bytes()).hexdigest() == manifest.sha256
+    return file_sha256(path) == manifest.sha256
 
 
 def record(folder: Path, variant: str, made_from: str) -> None:

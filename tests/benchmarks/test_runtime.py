@@ -20,7 +20,7 @@ from batikkit.tflite.runtime import open_model
 
 
 def make_probe_model() -> bytes:
-    """How toolkit/batikkit/probe.tflite was made: one SOFTMAX over float32 [1, 1, 1, 3]."""
+    """How toolkit/batikkit/tflite/probe.tflite was made: one SOFTMAX over float32 [1, 1, 1, 3]."""
     tensors = []
     for name in ("image", "prediction"):
         tensor = schema.TensorT()

@@ -54,6 +54,7 @@ def test_overrides_are_typed_and_win_over_the_preset() -> None:
         ("phase1_epochs=2.5", "must be a int"),
         ("ratios=[0.5, 0.5]", "sum to 1"),
         ("quarter_turns=1", "must be a bool"),
+        ("phase1_views=4", "at most views, 3"),
     ],
 )
 def test_wrong_settings_are_named(override: str, says: str) -> None:

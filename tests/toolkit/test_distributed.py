@@ -21,7 +21,7 @@ from batikkit.training.cluster import Cluster, WorkerLostError, meet, read_clust
 from batikkit.training.inputs import Share
 
 SCRIPT = Path(__file__).resolve().parents[1] / "train_worker.py"
-SETTINGS = ("phase1_epochs=4", "phase2_epochs=0", "dropout=0", "class_weights=true")
+SETTINGS = ("phase1_epochs=4", "phase2_epochs=1", "views=2", "phase1_views=1", "dropout=0", "class_weights=true")
 LIMIT_S = 240.0
 """Far above what a step takes, since several suites may share the machine."""
 

@@ -14,8 +14,8 @@ from PIL import Image
 from batikkit import runs
 from batikkit.cli import main
 from batikkit.data.dataset import Sample
-from batikkit.data.inspection import file_sha256
 from batikkit.data.split import SplitRow, read_split, write_split
+from batikkit.digest import file_sha256
 from batikkit.evaluation.assessment import find_subject
 from batikkit.evaluation.comparison import read_comparison
 from batikkit.evaluation.metrics_file import read_evaluation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,19 +88,27 @@ def test_the_bound_holds_for_all_features_together(
     assert not nothing.cached(model.POOL)
 
 
-def test_a_full_disk_means_no_cache(
+def test_a_full_disk_means_no_cache_of_what_found_no_room(
     tmp_path: Path, net: keras.Model, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from batikkit.errors import DiskFullError
 
-    def full(*_args: object, **_options: object) -> None:
-        raise DiskFullError("no room to write features")
+    reserve = inputs.new_features
+
+    def full(folder: Path, name: str, *args: Any, **options: Any) -> NDArray[np.float16]:
+        if name == f"validation-{CUT}":
+            raise DiskFullError("no room to write features")
+        return reserve(folder, name, *args, **options)
 
     monkeypatch.setattr(inputs, "new_features", full)
     fed = _inputs(tmp_path, 1 << 30)
-    fed.reserve(net, {model.POOL: 2})
-    assert not fed.cached(model.POOL)
-    assert "going on without the cache" in capsys.readouterr().err
+    fed.reserve(net, {model.POOL: 2, CUT: 2})
+    assert fed.cached(model.POOL)
+    assert not fed.cached(CUT)
+    assert f"going on without the cache of layer {CUT}" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{part}-{model.POOL}.npy" for part in ("train", "validation")
+    }
 
 
 @pytest.mark.slow

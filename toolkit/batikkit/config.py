@@ -62,6 +62,7 @@ class TrainConfig:
         saturation: Largest random change of saturation, fraction (with a hue-free channel gain of a third of it).
         views: Augmented views kept per image by the cached engine; later epochs reuse them in turn.
         phase1_views: How many of them phase 1 sees, which then starts sooner (0 = all).
+            Without the cache every epoch has views of its own.
     """
 
     network: str = "mobilenet-v2"
@@ -105,6 +106,8 @@ class TrainConfig:
             value = getattr(self, name)
             if not accept(value):
                 raise InputError(f"setting {name} is {value!r}: it must be {wanted}")
+        if self.phase1_views > self.views:
+            raise InputError(f"setting phase1_views is {self.phase1_views}: it must be at most views, {self.views}")
 
 
 def _between(low: float, high: float) -> tuple[Callable[[Any], bool], str]:

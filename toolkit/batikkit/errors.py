@@ -9,6 +9,11 @@ BatikkitError            something the user can act on; exit code 2
 
 from __future__ import annotations
 
+import re
+
+# LiteRT's CompiledModel wraps its reason in lines that only name places of its sources.
+_PLACE = re.compile(r"[└ ]*ERROR: \[[^\]]*\]$")
+
 
 class BatikkitError(Exception):
     """Base of every error whose message is written for the user.
@@ -40,3 +45,9 @@ class VerificationError(BatikkitError):
     """A gate failed or a file did not verify."""
 
     exit_code = 1
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that says something, or its type when it has none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _PLACE.match(line.strip())]
+    return lines[0].lstrip("└ ") if lines else type(error).__name__

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from batikkit.errors import InputError
+from batikkit.errors import InputError, first_line
 
 RESIZE = "stretch-bilinear-antialias"
 """What manifests call this resize."""
@@ -117,4 +117,4 @@ def _eight_bit(values: NDArray[np.generic]) -> _Pixels:
 
 
 def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__).splitlines()[0]
+    return str(getattr(error, "strerror", None) or first_line(error))

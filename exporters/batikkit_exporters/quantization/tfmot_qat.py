@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.errors import InputError, MissingExtraError
+from batikkit.errors import InputError, MissingExtraError, first_line
 from batikkit.network import frozen_graph
 from batikkit.network.keras_backend import keras, tf
 
@@ -107,7 +107,7 @@ def prepare(model: Model, images: NDArray[np.uint8] | None) -> Model:
         with quantization.quantize_scope():
             rehearsal = quantization.quantize_apply(annotated)
     except (ValueError, RuntimeError) as error:  # it raises either for a layer it does not know
-        reason = str(error).splitlines()[0][:160]
+        reason = first_line(error)[:160]
         raise InputError(f"tensorflow-model-optimization cannot quantize {model.name!r}: {reason}") from error
     _set_ranges(rehearsal, _mean_ranges(model, images) if images is not None else {})
     # Weights' ranges are set by use.

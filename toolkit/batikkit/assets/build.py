@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from batikkit.assets.readme import readme, recommended
 from batikkit.assets.rejection import Rejection
 from batikkit.console import Advance
 from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
@@ -117,7 +117,7 @@ def _variants(run: Path) -> tuple[tuple[AssetVariant, ...], tuple[str, ...]]:
     if not usable:
         raise InputError(f"{folder} holds no model that phones take: run 'batikkit export {run}' first")
     for variant in usable:
-        digest = hashlib.sha256(_export(run, variant).read_bytes()).hexdigest()
+        digest = file_sha256(_export(run, variant))
         if digest != variant.manifest.sha256:
             raise VerificationError(
                 f"{_export(run, variant)} is not the file that its manifest describes: export again"
@@ -186,7 +186,7 @@ def _write_texts(
 
 def _hashes(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != ASSETS_MANIFEST)
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
 
 
 def _tools() -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from batikkit import runs
 from batikkit.config import TrainConfig, read_config
 from batikkit.data.split import SPLIT_FILE
 from batikkit.data.synth.writing import SYNTHETIC_JSON
+from batikkit.digest import file_sha256
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def read_provenance(run: Path, data: Path | None) -> Provenance:
         weights=str(facts["weights"]),
         parameters=int(facts["parameters"]),
         config=read_config(run / runs.CONFIG_FILE),
-        split_sha256=hashlib.sha256((run / SPLIT_FILE).read_bytes()).hexdigest(),
+        split_sha256=file_sha256(run / SPLIT_FILE),
         tools=dict(facts["tools"]),
         synthetic=json.loads(record.read_text(encoding="utf-8")) if record.is_file() else None,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, GoldenVector, read_expected
 from batikkit.assets.manifest import ASSETS_MANIFEST, AssetsManifest, AssetVariant, read_assets_manifest
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, read_labels
@@ -65,7 +65,7 @@ def _files(folder: Path, manifest: AssetsManifest) -> Passed:
         path = folder / name
         if not path.is_file():
             raise VerificationError(f"{path} is missing: copy the whole folder again")
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = file_sha256(path)
         if found != digest:
             raise VerificationError(
                 f"{path} is not the file that {ASSETS_MANIFEST} lists (SHA-256 {found[:12]}..., not {digest[:12]}...): "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from batikkit.console import Advance
 from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 from batikkit.images import load_rgb, open_image
 
@@ -137,15 +137,6 @@ def inspect_file(root: Path, relative: str) -> Inspection:
         orientation=orientation,
         look=fingerprint(load_rgb(file, at_least=DECODE_SIDE)),
     )
-
-
-def file_sha256(file: Path) -> str:
-    """SHA-256 of a file's bytes, hex, read in pieces."""
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while chunk := stream.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _orientation(value: object) -> int:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from batikkit import atomic
 from batikkit.data.dataset import Sample
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 
 SPLITS = ("train", "validation", "test")
@@ -158,7 +159,7 @@ def check_unchanged(root: Path, sample: Sample) -> None:
     """
     path = root / sample.path
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_sha256(path)
     except OSError as error:
         raise InputError(
             f"cannot read {path}: {error.strerror}; name the photographs' folder with --data DIR"

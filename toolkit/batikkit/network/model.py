@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.config import TrainConfig
-from batikkit.errors import InputError
+from batikkit.errors import InputError, first_line
 from batikkit.network.keras_backend import keras
 from batikkit.network.plain_cnn import plain_features
 
@@ -92,7 +92,7 @@ def _load_backbone(backbone: Any, weights: str | Path, alpha: float, seed: int) 
     try:
         backbone.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError, ImportError) as error:
-        reason = str(error).splitlines()[0][:160]
+        reason = first_line(error)[:160]
         raise InputError(f"weights {path} do not fit MobileNetV2 alpha {alpha:g} without top: {reason}") from error
 
 
@@ -125,7 +125,7 @@ def _download(alpha: float) -> Path:
     try:
         return Path(keras.utils.get_file(name, base + name, cache_subdir="models"))
     except Exception as error:  # urllib, socket, ssl and Keras each raise their own kind
-        reason = str(error).splitlines()[0][-100:]
+        reason = first_line(error)[-100:]
         raise InputError(
             f"cannot download ImageNet weights for alpha {alpha:g} ({reason}): give a local file with --weights PATH"
         ) from error
@@ -199,7 +199,7 @@ def load_model(path: Path) -> Any:
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # zip, h5 and Keras each raise their own kind for a damaged file
-        raise InputError(f"cannot load model {path}: {str(error).splitlines()[0][:160]}") from error
+        raise InputError(f"cannot load model {path}: {first_line(error)[:160]}") from error
 
 
 def predict_keras(net: Any, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

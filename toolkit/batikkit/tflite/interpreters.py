@@ -10,7 +10,6 @@ import contextlib
 import importlib
 import importlib.util
 import os
-import re
 import sys
 import threading
 import warnings
@@ -24,7 +23,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.errors import InputError
+from batikkit.errors import InputError, first_line
 
 RUNTIMES = ("ai-edge-litert", "litert-compiled", "tflite-runtime", "tensorflow")
 """Every runtime batikkit can drive; `litert-compiled` is the CompiledModel API of ai-edge-litert."""
@@ -279,13 +278,3 @@ def quiet_native() -> _Quiet:
     not lost: they arrive as exceptions. May be nested and used by several threads at once.
     """
     return _quiet
-
-
-_PLACE = re.compile(r"[└ ]*ERROR: \[[^\]]*\]$")
-"""LiteRT's CompiledModel wraps its reason in lines that only name places of its sources."""
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text that says something, or its type when it has none."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not _PLACE.match(line.strip())]
-    return lines[0].lstrip("└ ") if lines else type(error).__name__

@@ -171,7 +171,8 @@ def _try_file(path: Path, runtime: str | None) -> str | None:
     """Loads and runs one file here; None when it works, else the one-line reason."""
     import numpy as np
 
-    from batikkit.tflite.interpreters import NATIVE_ERRORS, first_line
+    from batikkit.errors import first_line
+    from batikkit.tflite.interpreters import NATIVE_ERRORS
     from batikkit.tflite.runtime import open_model
 
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.errors import InputError
+from batikkit.errors import InputError, first_line
 from batikkit.tflite.file import read_tflite
 from batikkit.tflite.interpreters import (
     NATIVE_ERRORS,
@@ -18,7 +18,6 @@ from batikkit.tflite.interpreters import (
     TensorSpec,
     construct,
     find_runtime,
-    first_line,
     version,
 )
 

@@ -23,7 +23,7 @@ from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.predictions import PREDICTIONS_FILE, read_predictions
 from batikkit.network.plain_cnn import scratch_config
-from batikkit.training.plan import enter, make_plan
+from batikkit.training.comparison_plan import enter, make_plan
 from batikkit.training.train import StoppedError, resume_run, train_run
 from batikkit.training.trainer import Bar
 

@@ -8,6 +8,7 @@ exactly what the uninterrupted one would have done.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from batikkit.config import TrainConfig
 from batikkit.network.keras_backend import keras, tf
 from batikkit.network.model import HEAD, POOL
+from batikkit.training.folded import folded
 
 
 class Engine:
@@ -35,8 +37,7 @@ class Engine:
         self._strategy = tf.distribute.get_strategy()
         self._several = tf.distribute.has_strategy()
         source = model.get_layer(start).output
-        pooled = model.get_layer(POOL).output
-        self._body = None if start == POOL else keras.Model(source, pooled)
+        self._body = None if start == POOL else _body(model, start, config)
         self._head = model.get_layer(HEAD)
         self._variables = list(model.trainable_variables)
         self.optimizer = _optimizer(config, self._variables)
@@ -101,7 +102,7 @@ class Engine:
             average.assign(kept)
 
     def _pooled(self, inputs: Any, *, training: bool) -> Any:
-        return inputs if self._body is None else self._body(inputs, training=training)
+        return inputs if self._body is None else self._body(inputs, training)
 
     def _logits(self, inputs: Any) -> Any:
         return self._pooled(inputs, training=False) @ self._head.kernel + self._head.bias
@@ -142,6 +143,15 @@ class Engine:
         return self._strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(filled[context.replica_id_in_sync_group % len(filled)])
         )
+
+
+def _body(model: Any, start: str, config: TrainConfig) -> Callable[[Any, bool], Any]:
+    """The layers between layer `start` and the head as body(inputs, training)."""
+    if config.batch_norm_frozen:
+        frozen = folded(model, start=start, end=POOL)
+        return lambda inputs, _training: frozen(inputs)
+    part = keras.Model(model.get_layer(start).output, model.get_layer(POOL).output)
+    return lambda inputs, training: part(inputs, training=training)
 
 
 def _optimizer(config: TrainConfig, variables: list[Any]) -> Any:

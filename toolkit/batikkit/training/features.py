@@ -1,8 +1,8 @@
 """What the frozen part of the network says of every image, computed once and kept on disk.
 
 While a part of the backbone is frozen its output for a given view never changes. It is converted to float32 TFLite and
-run under LiteRT, several times faster than in Keras, and both phases are served by one pass: the cut tensor that
-fine-tuning starts from, and the pooled features that the head is trained on.
+run under LiteRT, several times faster than in Keras. One pass over a view serves both phases: it gives the pooled
+features that the head is trained on, and the cut tensor that fine-tuning starts from.
 """
 
 from __future__ import annotations

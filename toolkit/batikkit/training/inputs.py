@@ -124,6 +124,8 @@ class Inputs:
     def reserve(self, net: Any, views: Mapping[str, int]) -> None:
         """Makes room for the outputs of as many layers as the cache may hold, the smallest first.
 
+        A layer for which the disk has no room is told and left out.
+
         Args:
             net: The network.
             views: Layer -> how many views of each training image will be wanted of it.
@@ -132,22 +134,29 @@ class Inputs:
         seen, checked = len(self.train.pixels), len(self.validation.pixels)
         sizes = {name: feature_bytes(shapes[name], images=views[name] * seen + checked) for name in views}
         room = self._cache_bytes
-        try:
-            for name in sorted(views, key=lambda name: sizes[name]):
-                if sizes[name] > room:
-                    note(
-                        f"batikkit: features of layer {name} take {sizes[name] / 1e9:.2f} GB of which --cache-gb "
-                        f"leaves {room / 1e9:.2f}: computing them on the fly, which is slower"
-                    )
-                    continue
-                room -= sizes[name]
+        for name in sorted(views, key=lambda name: sizes[name]):
+            if sizes[name] > room:
+                note(
+                    f"batikkit: features of layer {name} take {sizes[name] / 1e9:.2f} GB of which --cache-gb leaves "
+                    f"{room / 1e9:.2f}: computing them on the fly, which is slower"
+                )
+                continue
+            try:
                 self._features[name] = Features(
                     new_features(self._cache, f"train-{name}", shapes[name], count=seen, views=views[name]),
                     new_features(self._cache, f"validation-{name}", shapes[name], count=checked, views=1),
                 )
-        except DiskFullError as error:
-            self._features.clear()
-            note(f"batikkit: {error}; going on without the cache, which is slower")
+            except DiskFullError as error:
+                self.release(name)
+                note(f"batikkit: {error}; going on without the cache of layer {name}, which is slower")
+            else:
+                room -= sizes[name]
+
+    def release(self, cut: str) -> None:
+        """Gives back what was reserved for layer `cut`."""
+        self._features.pop(cut, None)
+        for part in ("train", "validation"):
+            (self._cache / f"{part}-{cut}.npy").unlink(missing_ok=True)
 
     def extract(self, net: Any, cuts: Sequence[str], *, views: int, advance: Advance) -> None:
         """Fills the reserved room of layers `cuts` up to `views` views, in one pass.

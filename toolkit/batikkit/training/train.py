@@ -17,9 +17,9 @@ from typing import Any
 
 from batikkit import atomic, runs
 from batikkit.config import TrainConfig, read_config, to_toml
-from batikkit.data.inspection import file_sha256
 from batikkit.data.prepared import PreparedData
 from batikkit.data.split import SPLIT_FILE, SPLITS, SplitRow, of_split, read_split, write_split
+from batikkit.digest import file_sha256
 from batikkit.errors import BatikkitError, DiskFullError, InputError
 from batikkit.evaluation import plots
 from batikkit.evaluation.metrics_file import Evaluation, evaluate, write_evaluation

@@ -109,7 +109,7 @@ class Trainer:
         """The phases that have epochs, with the layer at which each can be cut."""
         config = self.config
         cut = model.cut_layer(self.net, frozen_layers=config.frozen_layers)
-        views = min(config.phase1_views or config.views, config.views)
+        views = config.phase1_views or config.views
         plan = [
             Phase(HEAD_PHASE, config.phase1_epochs, config.phase1_learning_rate, model.POOL, views),
             Phase("fine-tune", config.phase2_epochs, config.phase2_learning_rate, cut, config.views),
@@ -129,9 +129,7 @@ class Trainer:
             DivergedError: the loss became NaN; the last checkpoint is intact.
         """
         phases = self.phases()
-        left = phases[self.progress.phase :]
-        if self._cached:
-            self.inputs.reserve(self.net, {phase.cut: phase.views for phase in left if phase.cut})
+        self._reserve(phases[self.progress.phase :])
         for number in range(self.progress.phase, len(phases)):
             self._extract(number, phases[number:])
             self._fit_phase(number, phases[number])
@@ -139,15 +137,25 @@ class Trainer:
             self._unfreeze(phases[-1])
             self.net.set_weights(self.best_weights)
 
+    def _reserve(self, left: Sequence[Phase]) -> None:
+        """Room in every worker's cache or in none: extraction reads the weights together."""
+        views = {phase.cut: phase.views for phase in left if phase.cut}
+        if self._cached:
+            self.inputs.reserve(self.net, views)
+        held = self.workers.total([float(self.inputs.cached(cut)) for cut in views]) if views else ()
+        for cut, workers in zip(views, held, strict=True):
+            if workers < self.workers.share.size:
+                self.inputs.release(cut)
+
     def _extract(self, number: int, left: Sequence[Phase]) -> None:
         """What the first of the phases left needs, and in the same pass what the others need of the same views.
 
         What lies below the cuts never changes, so a resumed run extracts what the first one did.
         """
-        cuts = [phase.cut for phase in left if phase.cut and self.inputs.cached(phase.cut)]
-        views = left[0].views
-        if not cuts or self.inputs.drawn(cuts[0]) >= views:
+        first, views = left[0].cut, left[0].views
+        if first is None or not self.inputs.cached(first) or self.inputs.drawn(first) >= views:
             return
+        cuts = [phase.cut for phase in left if phase.cut and self.inputs.cached(phase.cut)]
         started = time.perf_counter()
         with self.bar("frozen features") as advance:
             net = self.workers.plain(self.net, self.config)

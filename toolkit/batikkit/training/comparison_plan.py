@@ -11,8 +11,8 @@ from typing import Any
 
 from batikkit import atomic
 from batikkit.config import TrainConfig
-from batikkit.data.inspection import file_sha256
 from batikkit.data.split import SplitRow, encode_split
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 
 PLAN_FILE = "plan.json"

@@ -1,0 +1,21 @@
+"""SHA-256 of files, by which photographs, models and splits are known again."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+def file_sha256(file: Path) -> str:
+    """SHA-256 of a file's bytes, hex, read in pieces.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
