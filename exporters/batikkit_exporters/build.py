@@ -20,18 +20,11 @@ from typing import Any
 import numpy as np
 
 from batikkit.errors import BatikkitError, VerificationError
+from batikkit_exporters import shared_files
 from batikkit_exporters.metadata import ModelInfo, attach_metadata
 from batikkit_exporters.proof import check_compat, prove_answers, prove_contract
 from batikkit_exporters.recipes import Recipe
 
-GRAPH, FLOAT, OBSERVED, CALIBRATION, PROOF = (
-    "graph.pb",
-    "float32.tflite",
-    "observed.pkl",
-    "calibration.npy",
-    "proof.npz",
-)
-ROUNDING_IMAGES = 48
 WORKERS = 2
 _SURROUNDINGS = {
     # glibc would hand every layer's tensors back to the system and fetch them again, page by page.
@@ -91,7 +84,7 @@ def build(job: Job) -> Built:
     job.target.write_bytes(content)
     model = prove_contract(job.target, job.recipe, labels=job.info.labels, io=job.io)
     check_compat(model, job.compat)
-    with np.load(job.shared / PROOF) as proof:
+    with np.load(job.shared / shared_files.PROOF) as proof:
         difference = prove_answers(job.target, job.recipe, images=proof["images"], reference=proof["probabilities"])
     return Built(method, difference, time.perf_counter() - started)
 
@@ -198,25 +191,25 @@ def _convert(job: Job) -> bytes:
     from batikkit_exporters.convert import convert
 
     def images() -> Any:
-        pixels = np.load(job.shared / CALIBRATION, mmap_mode="r")
+        pixels = np.load(job.shared / shared_files.CALIBRATION, mmap_mode="r")
         return (image[None].astype(np.float32) for image in pixels)
 
-    return convert(load_graph(job.shared / GRAPH), job.recipe, images=images, io=job.io, compat=job.compat)
+    return convert(load_graph(job.shared / shared_files.GRAPH), job.recipe, images=images, io=job.io, compat=job.compat)
 
 
 def _quantize(job: Job) -> bytes:
     from batikkit_exporters.network import UnsupportedOperatorError, read_network
     from batikkit_exporters.quantization.quantize import quantize
     from batikkit_exporters.quantization.ranges import lay_grids
-    from batikkit_exporters.quantization.rounding import round_weights
+    from batikkit_exporters.quantization.rounding import ROUNDING_IMAGES, round_weights
 
-    network = read_network((job.shared / FLOAT).read_bytes(), name="the float32 file")
-    observed = pickle.loads((job.shared / OBSERVED).read_bytes())
+    network = read_network((job.shared / shared_files.FLOAT).read_bytes(), name="the float32 file")
+    observed = pickle.loads((job.shared / shared_files.OBSERVED).read_bytes())
     if observed is None:
         raise UnsupportedOperatorError("the network has an operator that cannot be rehearsed")
     wide = frozenset(node.outputs[0] for node in network.nodes) if job.recipe.activations == "int16" else frozenset()
     grids = lay_grids(network, observed, method="mse", wide=wide)
-    images = np.load(job.shared / CALIBRATION, mmap_mode="r")[:ROUNDING_IMAGES]
+    images = np.load(job.shared / shared_files.CALIBRATION, mmap_mode="r")[:ROUNDING_IMAGES]
     rounded = round_weights(network, grids, np.asarray(images))
     return quantize(rounded.network, grids, scales=rounded.scales, io=job.io)
 

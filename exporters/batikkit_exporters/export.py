@@ -26,7 +26,7 @@ from batikkit.manifest import Calibration, Manifest, manifest_path, read_manifes
 from batikkit.motif_names import display_names
 from batikkit.parity_pack import PARITY_FILE
 from batikkit.tflite.file import read_tflite
-from batikkit_exporters import build, journal
+from batikkit_exporters import build, journal, shared_files
 from batikkit_exporters.calibration import (
     CALIBRATION_FILE,
     CalibrationSet,
@@ -213,14 +213,14 @@ class _Export:
         test = tested_samples(self._source)
         self._write_calibration((*apart, *here), calibration)
         float32 = convert(net.frozen, find_recipe("float32"))
-        (shared / build.FLOAT).write_bytes(float32)
-        build.save_graph(net.frozen, shared / build.GRAPH)
+        (shared / shared_files.FLOAT).write_bytes(float32)
+        build.save_graph(net.frozen, shared / shared_files.GRAPH)
         stability = None
         if any(recipe.calibrated for recipe in (*apart, *here)):
             stability = self._observe(shared, calibration)
         drawn = Calibration(len(calibration.samples), calibration.seed, calibration.sha256(), stability)
         compat = self._options.compat
-        write_proof(shared / build.PROOF, self._source, net, samples=test)
+        write_proof(shared / shared_files.PROOF, self._source, net, samples=test)
         pending = builders.start([self._job(recipe, shared) for recipe in apart])
         for recipe in here:
             if not recipe.calibrated:
@@ -267,16 +267,16 @@ class _Export:
         from batikkit_exporters.quantization.observation import find_stability, observe
 
         pixels = calibration.pixels()
-        np.save(shared / build.CALIBRATION, pixels)
+        np.save(shared / shared_files.CALIBRATION, pixels)
         self._report(f"calibration: {len(calibration.samples)} photographs of the train split")
-        network = read_network((shared / build.FLOAT).read_bytes(), name="the float32 file")
+        network = read_network((shared / shared_files.FLOAT).read_bytes(), name="the float32 file")
         try:
             observed = observe(network, pixels[: len(calibration.samples)])
         except UnsupportedOperatorError as error:
             self._report(f"calibration: {error}; TensorFlow's converter takes over")
-            (shared / build.OBSERVED).write_bytes(pickle.dumps(None))
+            (shared / shared_files.OBSERVED).write_bytes(pickle.dumps(None))
             return None
-        (shared / build.OBSERVED).write_bytes(pickle.dumps(observed))
+        (shared / shared_files.OBSERVED).write_bytes(pickle.dumps(observed))
         found = find_stability(network, observed)
         self._report(
             f"calibration: ranges of two disjoint halves differ by at most {100 * found.largest:.0f} % ({found.tensor})"

@@ -105,6 +105,27 @@ def test_a_dead_worker_is_told_and_the_others_go_on_to_one_model(
 
 
 @pytest.mark.slow
+def test_a_worker_without_room_for_the_cache_keeps_the_others_from_using_theirs(
+    stripes_for_training: Path, weights_035: Path, tmp_path: Path
+) -> None:
+    train = ["train", str(stripes_for_training), "--preset", "smoke", "--weights", str(weights_035)]
+    train += ["--set", "phase1_epochs=1", "--set", "phase2_epochs=1", "--worker-timeout", str(LIMIT_S)]
+    train += ["--runs-dir", str(tmp_path / "runs"), "--strategy", "multi-worker"]
+    ports = _ports(2)
+    rooms = (["--cache-gb", "1"], ["--cache-gb", "0"])
+    workers = [_start([*train, *room], rank, ports, tmp_path / f"w{rank}.npz") for rank, room in enumerate(rooms)]
+    try:
+        said = [worker.communicate(timeout=LIMIT_S)[0] for worker in workers]
+    finally:
+        for worker in workers:
+            worker.kill()
+    assert [worker.returncode for worker in workers] == [0, 0], said
+    assert "computing them on the fly" in said[1]
+    for ours, theirs in zip(*(_weights(tmp_path / f"w{rank}.npz") for rank in (0, 1)), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.slow
 def test_two_processors_of_one_machine(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT.with_name("two_processors.py"))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)

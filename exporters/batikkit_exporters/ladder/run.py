@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.errors import MissingExtraError
-from batikkit_exporters import build
+from batikkit_exporters import shared_files
 from batikkit_exporters.convert import convert
 from batikkit_exporters.ladder.judgement import summon
 from batikkit_exporters.ladder.page import write_ladder
@@ -50,8 +50,8 @@ def climb_ladder(
         folder: Where the table goes.
         report: Called with one line per candidate.
     """
-    content = (shared / build.FLOAT).read_bytes()
-    pixels = np.load(shared / build.CALIBRATION, mmap_mode="r")
+    content = (shared / shared_files.FLOAT).read_bytes()
+    pixels = np.load(shared / shared_files.CALIBRATION, mmap_mode="r")
     jury = summon(content, validation, labels, turns=turns, mirrors=mirrors)
     report(f"ladder: judged on {jury.photographs} validation photographs in {len(jury.images)} views")
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters.build import ROUNDING_IMAGES
 from batikkit_exporters.ladder.judgement import Judgement, Jury, judge
 from batikkit_exporters.ladder.sensitivity import LayerHarm, rank_layers
 from batikkit_exporters.network import Network, read_network
@@ -23,7 +22,7 @@ from batikkit_exporters.quantization.grid import Grid
 from batikkit_exporters.quantization.observation import Observed, observe
 from batikkit_exporters.quantization.quantize import quantize
 from batikkit_exporters.quantization.ranges import lay_grids
-from batikkit_exporters.quantization.rounding import Rounded, round_weights
+from batikkit_exporters.quantization.rounding import ROUNDING_IMAGES, Rounded, round_weights
 
 RANKING_IMAGES = 32
 FLOAT_LAYERS = 6

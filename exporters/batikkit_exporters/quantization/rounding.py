@@ -18,6 +18,8 @@ from batikkit_exporters.quantization.layerwise import compensate, settle_weights
 from batikkit_exporters.quantization.twin import WEIGHT_AXIS
 
 Floats = NDArray[np.float64]
+ROUNDING_IMAGES = 48
+"""So many calibration photographs are enough to round by."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters import build
+from batikkit_exporters import shared_files
 from batikkit_exporters.network import Network, UnsupportedOperatorError, read_network, write_network
 from batikkit_exporters.quantization.compression import (
     CLUSTERS,
@@ -21,7 +21,7 @@ from batikkit_exporters.quantization.compression import (
 from batikkit_exporters.quantization.distill import Advance, Parameters, RoundedWeights, distill
 from batikkit_exporters.quantization.quantize import quantize
 from batikkit_exporters.quantization.ranges import lay_grids
-from batikkit_exporters.quantization.rounding import round_weights
+from batikkit_exporters.quantization.rounding import ROUNDING_IMAGES, round_weights
 from batikkit_exporters.recipes import Recipe
 
 # Rounding moves weights little; pruning and clustering leave more to make good.
@@ -43,15 +43,15 @@ def train_variant(
     Raises:
         UnsupportedOperatorError: the network has an operator that cannot be rehearsed.
     """
-    network = read_network((shared / build.FLOAT).read_bytes(), name="the float32 file")
+    network = read_network((shared / shared_files.FLOAT).read_bytes(), name="the float32 file")
     epochs, rate = EPOCHS[recipe.name], RATES[recipe.name]
-    observed = pickle.loads((shared / build.OBSERVED).read_bytes())
+    observed = pickle.loads((shared / shared_files.OBSERVED).read_bytes())
     if observed is None:
         raise UnsupportedOperatorError(
             f"{recipe.name} needs a network of operators that batikkit can train through, and this one has others: "
             "leave this variant out"
         )
-    photographs = np.asarray(np.load(shared / build.CALIBRATION, mmap_mode="r")[: build.ROUNDING_IMAGES])
+    photographs = np.asarray(np.load(shared / shared_files.CALIBRATION, mmap_mode="r")[:ROUNDING_IMAGES])
     parameters: Parameters
     grids, scales = None, {}
     if recipe.name == "int8-qat":

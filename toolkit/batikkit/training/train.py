@@ -310,7 +310,7 @@ def _decode(job: _Job, cache: Path, means: Means) -> dict[str, Split]:
 
 
 def _finish(job: _Job, net: Any, trainer: Trainer, test: Split) -> Trained:
-    progress = trainer.progress
+    progress, started = trainer.progress, time.perf_counter()
     predictions = _predict(job, net, test)
     evaluation = evaluate(predictions)
     trained = model.trainable_parameters(trainer.net)
@@ -327,6 +327,7 @@ def _finish(job: _Job, net: Any, trainer: Trainer, test: Split) -> Trained:
     report = evaluation.report
     figures = {"accuracy": report.accuracy, "accuracy_ci95": report.accuracy_ci95, "n": report.n}
     facts = {"status": "done", "test": figures, "epochs": len(progress.history), "parameters_trained": trained}
+    trainer.timings["finish"] = time.perf_counter() - started
     runs.add_facts(
         job.run, {**facts, "train_seconds": round(progress.seconds, 2), "timings_seconds": dict(trainer.timings)}
     )

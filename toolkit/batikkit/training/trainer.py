@@ -101,7 +101,7 @@ class Trainer:
         self.inputs = Inputs(config, train, validation, cache=cache, cache_bytes=cache_bytes, share=self.workers.share)
         self.timings = self.inputs.timings
         """Seconds by part: `augment` overlaps `extract`, both lie within `features1` and `features2`, which come before
-        `phase1` and `phase2`."""
+        `phase1` and `phase2`; `finish` is the test, the plots and the saving."""
         self._resumed: Checkpoint | None = None
         self._board = TensorBoard(run / TENSORBOARD_FOLDER) if tensorboard and self.workers.chief else None
 
