@@ -2,8 +2,7 @@
 
 While normalization is frozen, convolving and normalizing is one convolution with scaled kernels and a bias:
 gamma (k * x - mean) / deviation + beta = (k gamma / deviation) * x + beta - mean gamma / deviation. The gradient with
-respect to k is the same, and two passes over the activations, forward and backward, are saved: fine-tuning takes four
-fifths of the time or less.
+respect to k is the same, and a pass over the activations is saved forward and another backward.
 """
 
 from __future__ import annotations
