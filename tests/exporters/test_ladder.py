@@ -75,9 +75,12 @@ def test_it_stops_at_the_first_rung_that_passes_and_asks_validation_photographs_
     assert table["photographs"] == jury.photographs == len(of_split(rows, "validation"))
 
 
-def test_a_goal_out_of_reach_ends_with_code_1_each_time(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_goal_out_of_reach_ends_with_code_1_each_time(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ladder_run, "Goal", lambda *_, **__: ladder.Goal(drop_pp=-200.0, agreement=1.0))
     for _ in range(2):
-        code, table = _climb(run, "--target-drop=-200")
+        code, table = _climb(run, "--target-drop", "0")
         assert code == 1
         assert "no rung reached" in capsys.readouterr().err
         assert {step["rung"] for step in table["steps"]} == set(SHORT)
@@ -88,9 +91,18 @@ def test_a_goal_out_of_reach_ends_with_code_1_each_time(run: Path, capsys: pytes
         assert (run / "export/int8.tflite").is_file()  # the nearest is there all the same
 
 
-def test_a_share_above_one_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--target-drop", "1", "--target-agreement", "99"], "--target-agreement"),
+        (["--target-drop=-1"], "--target-drop"),
+    ],
+)
+def test_a_goal_that_is_none_is_refused(
+    run: Path, capsys: pytest.CaptureFixture[str], options: list[str], named: str
+) -> None:
     with pytest.raises(SystemExit) as refused:
-        main(["export", str(run), "--int8", "--target-drop", "1", "--target-agreement", "99"])
+        main(["export", str(run), "--int8", *options])
     assert refused.value.code == 2
-    assert "--target-agreement" in capsys.readouterr().err
+    assert named in capsys.readouterr().err
     assert not (run / "export").exists()

@@ -23,7 +23,9 @@ def export(
     everything: Annotated[bool, typer.Option("--all", help="All of these.")] = False,
     target_drop: Annotated[
         float | None,
-        typer.Option(metavar="POINTS", help="Climb the quantization ladder until --int8 loses at most this."),
+        typer.Option(
+            metavar="POINTS", min=0, max=100, help="Climb the quantization ladder until --int8 loses at most this."
+        ),
     ] = None,
     target_agreement: Annotated[
         float, typer.Option(min=0, max=1, help="And agrees with the float model at least this much.")
