@@ -35,6 +35,11 @@ def nitik20() -> Path:
 
 
 @pytest.fixture(scope="session")
+def cloths() -> Path:
+    return _shared("data/cloths")
+
+
+@pytest.fixture(scope="session")
 def messy() -> Path:
     return _shared("data/messy")
 

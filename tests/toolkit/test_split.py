@@ -105,7 +105,7 @@ def test_order_of_files_does_not_matter_and_seeds_do() -> None:
 def test_a_seed_gives_the_same_split_on_every_machine() -> None:
     """Written down once: a change of these letters changes every split that anybody has made."""
     rows = assign_splits(make_samples({"a": [1] * 20, "b": [4, 3, 2, 1, 1]}), ratios=RATIOS, seed=0)
-    assert "".join(row.split[1] for row in rows) == "erarrrrrrrrarrrarerarrrrrrraaer"
+    assert "".join(row.split[1] for row in rows) == "rrrrrarerraarrrrerarrrrraaarree"
 
 
 def test_a_split_of_ratio_zero_stays_empty() -> None:
@@ -130,6 +130,41 @@ def test_folds_test_every_image_once(folds: int, seed: int) -> None:
         assert not {s.group for s in of_split(rows, "validation")} & {s.group for s in of_split(rows, "train")}
         tested.update(s.path for s in in_test)
     assert tested == Counter(s.path for s in samples)
+
+
+@pytest.mark.parametrize("folds", [3, 4, 5, 7, 10])
+@pytest.mark.parametrize("sizes", [[1] * 60, [1] * 30 + [2] * 12, [1] * 20 + [4] * 10, [5] * 10])
+def test_validation_goes_round_with_the_folds(sizes: list[int], folds: int) -> None:
+    samples = make_samples({"a": sizes, "b": sizes[::-1]})
+    validated: Counter[str] = Counter({s.path: 0 for s in samples})
+    for fold in range(folds):
+        rows = fold_rows(samples, folds=folds, fold=fold, ratios=RATIOS, seed=5)
+        validated.update(s.path for s in of_split(rows, "validation"))
+        rest = len(samples) - len(of_split(rows, "test"))
+        assert abs(len(of_split(rows, "validation")) - 2 / 9 * rest) <= max(sizes)
+        assert {(row.sample.label, row.split) for row in rows} == set(itertools.product("ab", SPLITS))
+    asked = 2 / 9 * (folds - 1)
+    # A group passed over for its size makes way for one that validates elsewhere too: rare.
+    assert sum(abs(count - asked) > 1 for count in validated.values()) <= 0.02 * len(samples)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_cloths_a_class_are_in_every_part_of_every_fold(seed: int) -> None:
+    samples = make_samples({label: [30] * cloths for label, cloths in zip("abcdef", (9, 3, 4, 9, 3, 3), strict=True)})
+    validated: Counter[str] = Counter()
+    for fold in range(3):
+        rows = fold_rows(samples, folds=3, fold=fold, ratios=RATIOS, seed=seed)
+        assert {(row.sample.label, row.split) for row in rows} == set(itertools.product("abcdef", SPLITS))
+        validated.update({row.sample.group for row in rows if row.split == "validation"})
+    assert max(validated.values()) == 1
+
+
+def test_a_giant_group_does_not_swamp_validation() -> None:
+    samples = make_samples({"a": [50] + [1] * 50})
+    for fold in range(5):
+        rows = fold_rows(samples, folds=5, fold=fold, ratios=RATIOS, seed=0)
+        rest = len(samples) - len(of_split(rows, "test"))
+        assert len(of_split(rows, "validation")) == pytest.approx(2 / 9 * rest, abs=1)
 
 
 def test_too_many_folds_are_refused_with_a_number_that_works() -> None:

@@ -1,4 +1,4 @@
-"""Train, validation and test: stratified over groups, so that copies of one cloth never cross.
+"""Train, validation and test: stratified over groups, so that copies of one cloth never cross; and the file of it.
 
 Chance comes from SHA-256 of (seed, group), not from a generator fed in file order: the same files get the same split on
 every machine and file system.
@@ -7,7 +7,6 @@ every machine and file system.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from batikkit import atomic
 from batikkit.data.dataset import Sample
+from batikkit.data.dealing import deal, deal_evenly, shuffled, take_share
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 
@@ -35,7 +35,8 @@ class SplitRow:
 def assign_splits(samples: Sequence[Sample], *, ratios: Sequence[float], seed: int) -> tuple[SplitRow, ...]:
     """Deals whole groups to train, validation and test, class by class, as near to `ratios` as groups allow.
 
-    A class with three groups or more gets at least one in every split; one with two is trained and tested.
+    Large groups have the same chance to be tested as single images. A class with three groups or more gets at least
+    one in every split; one with two is trained and tested.
 
     Args:
         samples: The images; those with equal `group` stay together.
@@ -45,9 +46,10 @@ def assign_splits(samples: Sequence[Sample], *, ratios: Sequence[float], seed: i
     Returns:
         One row per sample, in the samples' order.
     """
+    shares = dict(zip(SPLITS, ratios, strict=True))
     chosen: dict[str, str] = {}
     for groups in _groups_by_class(samples).values():
-        chosen.update(_deal(groups, ratios, seed))
+        chosen.update(deal(groups, shares, seed=seed))
     return tuple(SplitRow(sample, chosen[sample.group]) for sample in samples)
 
 
@@ -57,28 +59,17 @@ def assign_folds(samples: Sequence[Sample], *, folds: int, seed: int) -> tuple[i
     Raises:
         InputError: fewer than two folds, or a class with fewer groups than folds.
     """
-    if folds < 2:
-        raise InputError(f"--folds {folds}: cross-validation needs at least 2")
-    chosen: dict[str, int] = {}
-    for label, groups in _groups_by_class(samples).items():
-        if len(groups) < folds:
-            raise InputError(
-                f"class {label!r} has {len(groups)} independent group(s): use --folds {len(groups)} or less"
-            )
-        counts = [0] * folds
-        # Rotating the start spreads the classes' remainders over the folds.
-        start = int(_chance(seed, label)[:8], 16) % folds
-        for group in _shuffled(groups, seed):
-            fold = min(range(folds), key=lambda f: (counts[f], (f - start) % folds))
-            counts[fold] += groups[group]
-            chosen[group] = fold
+    chosen = _folds(_groups_by_class(samples), folds, seed)
     return tuple(chosen[sample.group] for sample in samples)
 
 
 def fold_rows(
     samples: Sequence[Sample], *, folds: int, fold: int, ratios: Sequence[float], seed: int
 ) -> tuple[SplitRow, ...]:
-    """The split that tests on one fold: the other folds are dealt to train and validation in their ratio.
+    """The split that tests on one fold and validates on groups of the folds that follow it, in a circle.
+
+    So validation goes round like the test part: over all folds each image validates equally often, give or take one,
+    as nearly as whole groups allow.
 
     Args:
         samples: The images.
@@ -90,11 +81,32 @@ def fold_rows(
     Raises:
         InputError: as `assign_folds`.
     """
-    tested = [part == fold for part in assign_folds(samples, folds=folds, seed=seed)]
-    rest = [sample for sample, test in zip(samples, tested, strict=True) if not test]
-    both = ratios[0] + ratios[1]
-    dealt = {r.sample.path: r for r in assign_splits(rest, ratios=(ratios[0] / both, ratios[1] / both, 0.0), seed=seed)}
-    return tuple(dealt.get(sample.path, SplitRow(sample, "test")) for sample in samples)
+    classes = _groups_by_class(samples)
+    part_of = _folds(classes, folds, seed)
+    share = ratios[1] / (ratios[0] + ratios[1])
+    validated: set[str] = set()
+    for groups in classes.values():
+        rest = {group: size for group, size in groups.items() if part_of[group] != fold}
+        circle = sorted(shuffled(rest, seed), key=lambda group: (part_of[group] - fold) % folds)
+        validated |= take_share(rest, circle, share)
+    return tuple(
+        SplitRow(s, "test" if part_of[s.group] == fold else "validation" if s.group in validated else "train")
+        for s in samples
+    )
+
+
+def _folds(classes: Mapping[str, Mapping[str, int]], folds: int, seed: int) -> dict[str, int]:
+    """Group -> fold."""
+    if folds < 2:
+        raise InputError(f"--folds {folds}: cross-validation needs at least 2")
+    chosen: dict[str, int] = {}
+    for label, groups in classes.items():
+        if len(groups) < folds:
+            raise InputError(
+                f"class {label!r} has {len(groups)} independent group(s): use --folds {len(groups)} or less"
+            )
+        chosen.update(deal_evenly(groups, folds, seed=seed, label=label))
+    return chosen
 
 
 def _groups_by_class(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
@@ -107,43 +119,6 @@ def _groups_by_class(samples: Sequence[Sample]) -> dict[str, dict[str, int]]:
         label = min(counts, key=lambda name: (-counts[name], name))
         classes[label][group] = sum(counts.values())
     return dict(sorted(classes.items()))
-
-
-def _deal(groups: Mapping[str, int], ratios: Sequence[float], seed: int) -> dict[str, str]:
-    """Each group, the largest first, to the split that lacks most images."""
-    total = sum(groups.values())
-    wanted = {split: ratio * total for split, ratio in zip(SPLITS, ratios, strict=True) if ratio > 0}
-    order = _shuffled(groups, seed)
-    if len(order) == 2 and "test" in wanted:
-        return {order[0]: "train", order[1]: "test"}  # an untested class would be worse than one not validated
-    missing = dict(wanted)
-    dealt: dict[str, str] = {}
-    for group in order:
-        split = max(wanted, key=lambda name: missing[name])
-        dealt[group] = split
-        missing[split] -= groups[group]
-    if len(groups) >= len(wanted):
-        _fill_empty(dealt, groups, tuple(wanted))
-    return dealt
-
-
-def _fill_empty(dealt: dict[str, str], groups: Mapping[str, int], splits: Sequence[str]) -> None:
-    """Gives every split a group, taking the smallest one of the split that has most groups."""
-    for split in splits:
-        counts = Counter(dealt.values())
-        if not counts[split]:
-            richest = max(splits, key=lambda name: counts[name])
-            smallest = min((g for g, s in dealt.items() if s == richest), key=lambda g: (groups[g], g))
-            dealt[smallest] = split
-
-
-def _shuffled(groups: Mapping[str, int], seed: int) -> list[str]:
-    """Large groups first (they are the hard ones to place), equal ones in an order that the seed decides."""
-    return sorted(groups, key=lambda group: (-groups[group], _chance(seed, group)))
-
-
-def _chance(seed: int, text: str) -> str:
-    return hashlib.sha256(f"{seed}/{text}".encode()).hexdigest()
 
 
 def of_split(rows: Iterable[SplitRow], split: str) -> tuple[Sample, ...]:
