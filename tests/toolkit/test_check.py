@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -193,3 +194,19 @@ def test_names_in_no_encoding_reach_report_and_page(stripes: Path, tmp_path: Pat
 def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no images"):
         check_folder(tmp_path)
+
+
+def test_names_that_go_with_copies_are_proposed_unless_they_are_used(tmp_path: Path) -> None:
+    for motif in ("kawung", "parang"):
+        (tmp_path / "set" / motif).mkdir(parents=True)
+        for index in range(6):
+            image = Image.fromarray(picture(motif, index, size=128, seed=2))
+            for turn in (0, 90):
+                image.rotate(turn).save(tmp_path / "set" / motif / f"{motif}_{index:02d}_rot{turn}.png")
+    named = [f for f in check_folder(tmp_path / "set").findings if f.kind == "names-agree"]
+    assert len(named) == 1
+    option = re.search("--group-by '(.*)'", named[0].advice)
+    assert option is not None
+    again = check_folder(tmp_path / "set", group_by=option[1])
+    assert [c.groups for c in again.classes] == [6, 6]
+    assert "names-agree" not in {finding.kind for finding in again.findings}

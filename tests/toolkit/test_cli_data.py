@@ -44,6 +44,34 @@ def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys
     assert run("data", "check", stripes, "--strict") == 1
 
 
+def test_json_on_standard_output_is_all_that_is_there(stripes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "é copy.png")
+    assert run("data", "check", stripes, "--json", "-") == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["would_leak"] is True
+    assert "a random split would leak" in shown.err
+    # A failed gate still answers; wrong input does not.
+    assert run("data", "check", stripes, "--json", "-", "--strict") == 1
+    assert json.loads(capsys.readouterr().out)["images"] == 37
+    assert run("data", "check", stripes / "no", "--json", "-") == 2
+    assert capsys.readouterr().out == ""
+    assert not Path("-").exists()
+
+
+def test_a_group_of_many_files_is_four_names_and_a_count(
+    stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for index in range(69):
+        shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / f"copy_{index:02d}.png")
+    assert run("data", "check", stripes, "--json", tmp_path / "check.json", "--html", tmp_path / "check.html") == 0
+    shown = capsys.readouterr().out
+    assert "across/across_00.png = across/copy_00.png = across/copy_01.png = across/copy_02.png and 66 more" in shown
+    assert "copy_03.png" not in shown
+    assert "copy_02.png and 66 more" in (tmp_path / "check.html").read_text()
+    (group,) = json.loads((tmp_path / "check.json").read_text())["groups"]
+    assert len(group["paths"]) == 70
+
+
 def test_check_of_a_wrong_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("data", "check", tmp_path / "no") == 2
     assert capsys.readouterr().err.count("\n") == 1

@@ -55,7 +55,6 @@ def check(
     _print_report(report)
     if json_file:
         write_report(json_file, report)
-        note(f"wrote {json_file}")
     if html or sheets:
         from batikkit.data.check_page import write_page, write_sheets
 

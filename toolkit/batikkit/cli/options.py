@@ -7,12 +7,21 @@ from typing import Annotated
 
 import typer
 
+from batikkit.cli.answer import answer_file
 from batikkit.errors import InputError
 
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest one in it.")
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the answer as JSON to PATH.")]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="PATH|-",
+        callback=answer_file,
+        help="Write the answer as JSON to PATH, or to standard output.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that chance decides.")]
 
 # Settings of a training, for every command that trains.

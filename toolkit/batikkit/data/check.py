@@ -18,11 +18,15 @@ from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_fin
 from batikkit.data.grouping import examine, group_samples, groups_per_class
 from batikkit.data.inspection import Inspection
 from batikkit.data.leaks import Leak, describe_leaks, find_leaks
+from batikkit.data.names import name_findings
 from batikkit.data.split import SplitRow, read_split
 from batikkit.errors import InputError
 from batikkit.images import IMAGE_SUFFIXES
 
 SCHEMA_VERSION = 1
+
+_NAMED = 4
+"""Files of a group that a line names before it only counts."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,12 @@ class CopyGroup:
     labels: tuple[str, ...]
     exact: bool
     splits: tuple[str, ...] = ()
+
+    @property
+    def line(self) -> str:
+        """Its files as one line for people: four of them and a count."""
+        more = len(self.paths) - _NAMED
+        return " = ".join(self.paths[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 @dataclass(frozen=True)
@@ -128,10 +138,11 @@ def check_folder(
         Sample(item.path, _label(item.path, depth), item.sha256, item.sha256[:16]) for item in examined.inspections
     )
     samples = group_samples(samples, examined.copies, group_by=group_by) if samples else ()
+    named = name_findings(samples, [s.group for s in samples], examined.copies.tolist()) if group_by is None else []
     rows, split, missing = _split_of(samples, folders, split_file)
     labels = sorted({_label(path, depth) for path in paths})
     return _report(root, labels, examined.inspections, samples, rows, split, group_by, [
-        *file_findings(examined.inspections, examined.skipped), *missing, *_folder_findings(root, paths),
+        *file_findings(examined.inspections, examined.skipped), *missing, *_folder_findings(root, paths), *named,
     ])  # fmt: skip
 
 
@@ -221,7 +232,7 @@ def _group_findings(groups: Sequence[CopyGroup], group_by: str | None) -> list[F
         found.append(
             Finding(
                 "conflicting-labels", "error", f"{len(mixed)} group(s) of copies lie in folders of different motifs",
-                "decide which motif is right and remove the others", tuple(" = ".join(g.paths) for g in mixed),
+                "decide which motif is right and remove the others", tuple(g.line for g in mixed),
             )
         )  # fmt: skip
     for kind, some, what in (
@@ -234,7 +245,7 @@ def _group_findings(groups: Sequence[CopyGroup], group_by: str | None) -> list[F
                 Finding(
                     kind, "leak", f"{count} images in {len(some)} group(s) are {what}",
                     "split by groups (batikkit train and data split do), or keep one of each",
-                    tuple(" = ".join(g.paths) for g in some),
+                    tuple(g.line for g in some),
                 )
             )  # fmt: skip
     return found
