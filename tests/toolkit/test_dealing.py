@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit.data.dealing import deal, deal_evenly, take_share
+from batikkit.data.dataset import Sample
+from batikkit.data.dealing import deal, deal_evenly, take_arc
 from batikkit.data.prepared import load_dataset
-from batikkit.data.split import SPLITS, assign_splits
+from batikkit.data.split import SPLITS, assign_splits, fold_rows
 
 SHARES = {"train": 0.7, "validation": 0.2, "test": 0.1}
 
@@ -168,13 +169,37 @@ def test_equal_parts_take_the_largest_first() -> None:
     assert starts == {0, 1, 2}
 
 
-def test_a_share_is_taken_in_order_and_what_is_too_large_is_passed_over() -> None:
-    sizes = {"a": 3, "b": 40, "c": 2, "d": 5, "e": 1}
-    assert take_share(sizes, "abcde", 0.1) == {"a", "c"}
-    assert take_share(sizes, "bacde", 0.1) == {"a", "c"}
-    assert take_share({"a": 30, "b": 30}, "ba", 0.2) == {"b"}
-    assert take_share({"a": 30}, "a", 0.2) == set()
-    assert take_share(sizes, "abcde", 0.0) == set()
+def test_an_arc_takes_the_groups_whose_middle_it_covers() -> None:
+    circle = {"a": 4, "b": 2, "c": 1, "d": 3}
+    assert take_arc(circle, 0.4, start=0) == {"a"}
+    assert take_arc(circle, 0.4, start=2.6) == {"b", "c"}
+    assert take_arc(circle, 0.4, start=8.4) == {"d", "a"}
+    assert take_arc(circle, 0.1, start=7) == {
+        "c"
+    }  # "a" and "d" are over twice the arc; "c" lies behind "b", round again
+    assert take_arc({"a": 40, "b": 2, "c": 2}, 0.2, start=0) == {"b", "c"}
+    assert take_arc({"a": 30, "b": 30}, 0.2, start=16) == {"b"}
+    assert take_arc({"a": 1, "b": 1}, 1.0, start=0) == {"a"}
+    assert take_arc({"a": 30}, 0.2, start=0) == take_arc(circle, 0.0, start=0) == set()
+
+
+@pytest.mark.parametrize("name", [name for name in COLLECTIONS if name != "cloths of 30"])
+def test_validation_of_folds_is_made_of_every_size_too(name: str) -> None:
+    samples = [
+        Sample(f"{label}/{group}_{index}", str(label), "", f"{label}-{group}")
+        for label, sizes in enumerate(COLLECTIONS[name])
+        for group, size in enumerate(sizes)
+        for index in range(size)
+    ]
+    size_of = Counter(sample.group for sample in samples)
+    taken: Counter[int] = Counter()
+    for seed, fold in itertools.product(range(12), range(5)):
+        rows = fold_rows(samples, folds=5, fold=fold, ratios=tuple(SHARES.values()), seed=seed)
+        found = [size_of[row.sample.group] for row in rows if row.split == "validation"]
+        assert len(found) / len(samples) == pytest.approx(0.8 * 2 / 9, abs=0.06)
+        taken.update(found)
+    for size, images in Counter(size_of[sample.group] for sample in samples).items():
+        assert taken[size] / taken.total() == pytest.approx(images / len(samples), abs=0.025)
 
 
 def test_a_deal_is_the_same_in_another_process() -> None:

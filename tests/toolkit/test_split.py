@@ -140,12 +140,13 @@ def test_validation_goes_round_with_the_folds(sizes: list[int], folds: int) -> N
     for fold in range(folds):
         rows = fold_rows(samples, folds=folds, fold=fold, ratios=RATIOS, seed=5)
         validated.update(s.path for s in of_split(rows, "validation"))
-        rest = len(samples) - len(of_split(rows, "test"))
-        assert abs(len(of_split(rows, "validation")) - 2 / 9 * rest) <= max(sizes)
+        for label in "ab":
+            count = Counter(row.split for row in rows if row.sample.label == label)
+            assert abs(count["validation"] - 2 / 9 * (sum(sizes) - count["test"])) <= max(sizes)
         assert {(row.sample.label, row.split) for row in rows} == set(itertools.product("ab", SPLITS))
     asked = 2 / 9 * (folds - 1)
-    # A group passed over for its size makes way for one that validates elsewhere too: rare.
-    assert sum(abs(count - asked) > 1 for count in validated.values()) <= 0.02 * len(samples)
+    # Folds are of whole groups and so not quite equal: a group may be off by two.
+    assert sum(abs(count - asked) > 1 for count in validated.values()) <= max(sizes)
 
 
 @pytest.mark.parametrize("seed", range(6))

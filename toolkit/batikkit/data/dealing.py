@@ -12,6 +12,7 @@ Chance is SHA-256 of the seed and the group's name: the same on every machine, w
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import statistics
 from collections.abc import Iterable, Mapping
@@ -36,7 +37,7 @@ def deal(sizes: Mapping[str, int], shares: Mapping[str, float], *, seed: int) ->
         must = empty if len(sizes) - index <= len(empty) else list(lack)
         # No smaller groups will come to even out: what is left of a group's size is dealt last.
         room = [part for part in must if lack[part] >= sizes[group] == smallest]
-        part = _draw({p: _weight(lack[p], sizes[group]) for p in room or must}, _fraction(seed, group))
+        part = _draw({p: _weight(lack[p], sizes[group]) for p in room or must}, fraction(seed, group))
         dealt[group] = part
         lack[part] -= sizes[group]
     return dealt
@@ -52,7 +53,7 @@ def deal_evenly(sizes: Mapping[str, int], parts: int, *, seed: int, label: str) 
         label: The class; where its dealing begins depends on it, which spreads the classes' remainders over the parts.
     """
     counts = [0] * parts
-    start = int(_fraction(seed, label) * parts)
+    start = int(_chance(seed, label)[:8], 16) % parts
     dealt: dict[str, int] = {}
     for group in _largest_first(sizes, seed):
         part = min(range(parts), key=lambda p: (counts[p], (p - start) % parts))
@@ -61,31 +62,35 @@ def deal_evenly(sizes: Mapping[str, int], parts: int, *, seed: int, label: str) 
     return dealt
 
 
-def take_share(sizes: Mapping[str, int], order: Iterable[str], share: float) -> set[str]:
-    """Takes groups in the given order, as near to a share of all images as groups allow; at least one stays.
+def take_arc(circle: Mapping[str, int], share: float, *, start: float) -> set[str]:
+    """Takes the groups whose middle lies on an arc of a circle of images, as systematic sampling does.
 
-    A group that would lead further away from the share than it was (it is over twice what lacks) is passed over. One
-    group at least is taken where there are two.
+    Whatever its size, a group has one middle, so none is favoured. One group at least is taken where there are two, and
+    one stays. A group of over twice the share would lead further away from it than taking nothing, and stays.
 
     Args:
-        sizes: Group -> number of images.
-        order: All groups.
-        share: Share of the images to take, 0..1.
+        circle: Group -> number of images, in the order in which they lie.
+        share: Length of the arc as a share of all images, 0..1; never less than the smallest group.
+        start: Where it begins, in images.
     """
-    lack = share * sum(sizes.values())
-    if share > 0:
-        lack = max(lack, min(sizes.values(), default=0))
-    taken: set[str] = set()
-    for group in order:
-        if lack > 0 and sizes[group] <= 2 * lack and len(taken) < len(sizes) - 1:
-            taken.add(group)
-            lack -= sizes[group]
-    return taken
+    if share <= 0 or len(circle) < 2:
+        return set()
+    length = max(share * sum(circle.values()), min(circle.values()))
+    fitting = {group: size for group, size in circle.items() if size <= 2 * length}
+    ends = dict(zip(fitting, itertools.accumulate(fitting.values()), strict=True))
+    behind = {group: (ends[group] - size / 2 - start) % sum(fitting.values()) for group, size in fitting.items()}
+    nearest = sorted(fitting, key=lambda group: behind[group])
+    return {group for group in nearest[: len(circle) - 1] if group == nearest[0] or behind[group] < length}
 
 
 def shuffled(groups: Iterable[str], seed: int) -> list[str]:
     """The groups in an order that only the seed and their names decide."""
     return sorted(groups, key=lambda group: _chance(seed, group))
+
+
+def fraction(seed: int, name: str) -> float:
+    """A number that only the seed and the name decide: 0 <= x < 1, in steps of 2^-52."""
+    return int(_chance(seed, name)[32:45], 16) / 16**13  # other digits than those that decide the order
 
 
 def _asked(sizes: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, float]:
@@ -126,11 +131,6 @@ def _draw(weights: Mapping[str, float], fraction: float) -> str:
 
 def _largest_first(sizes: Mapping[str, int], seed: int) -> list[str]:
     return sorted(shuffled(sizes, seed), key=lambda group: -sizes[group])
-
-
-def _fraction(seed: int, name: str) -> float:
-    """0 <= x < 1, in steps of 2^-52; other digits of the hash than those that decide the order."""
-    return int(_chance(seed, name)[32:45], 16) / 16**13
 
 
 def _chance(seed: int, text: str) -> str:

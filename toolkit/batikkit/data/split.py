@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from batikkit import atomic
 from batikkit.data.dataset import Sample
-from batikkit.data.dealing import deal, deal_evenly, shuffled, take_share
+from batikkit.data.dealing import deal, deal_evenly, fraction, shuffled, take_arc
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 
@@ -85,10 +85,15 @@ def fold_rows(
     part_of = _folds(classes, folds, seed)
     share = ratios[1] / (ratios[0] + ratios[1])
     validated: set[str] = set()
-    for groups in classes.values():
-        rest = {group: size for group, size in groups.items() if part_of[group] != fold}
-        circle = sorted(shuffled(rest, seed), key=lambda group: (part_of[group] - fold) % folds)
-        validated |= take_share(rest, circle, share)
+    for label, groups in classes.items():
+        rest = sorted(
+            shuffled((group for group in groups if part_of[group] != fold), seed),
+            key=lambda group: (part_of[group] - fold) % folds,
+        )
+        # The arc begins somewhere in the next fold, for all folds alike: so the arcs of all folds lie end to end.
+        following = sum(groups[group] for group in rest if part_of[group] == (fold + 1) % folds)
+        start = fraction(seed, label) * following
+        validated |= take_arc({group: groups[group] for group in rest}, share, start=start)
     return tuple(
         SplitRow(s, "test" if part_of[s.group] == fold else "validation" if s.group in validated else "train")
         for s in samples
