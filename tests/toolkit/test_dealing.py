@@ -174,9 +174,8 @@ def test_an_arc_takes_the_groups_whose_middle_it_covers() -> None:
     assert take_arc(circle, 0.4, start=0) == {"a"}
     assert take_arc(circle, 0.4, start=2.6) == {"b", "c"}
     assert take_arc(circle, 0.4, start=8.4) == {"d", "a"}
-    assert take_arc(circle, 0.1, start=7) == {
-        "c"
-    }  # "a" and "d" are over twice the arc; "c" lies behind "b", round again
+    # "a" and "d" are over twice the arc, which then lies between the middles of "b" and "c": the next one is taken.
+    assert take_arc(circle, 0.1, start=1.2) == {"c"}
     assert take_arc({"a": 40, "b": 2, "c": 2}, 0.2, start=0) == {"b", "c"}
     assert take_arc({"a": 30, "b": 30}, 0.2, start=16) == {"b"}
     assert take_arc({"a": 1, "b": 1}, 1.0, start=0) == {"a"}

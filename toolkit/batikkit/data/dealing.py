@@ -119,9 +119,9 @@ def _weight(lack: float, size: int) -> float:
     return lack if size <= 2 * lack else lack * lack / (size - lack)
 
 
-def _draw(weights: Mapping[str, float], fraction: float) -> str:
-    """The part at `fraction`, 0..1, of the weights laid end to end; the first of the heaviest where all are 0."""
-    point = fraction * math.fsum(weights.values())
+def _draw(weights: Mapping[str, float], at: float) -> str:
+    """The part at `at`, 0..1, of the weights laid end to end; the first of the heaviest where all are 0."""
+    point = at * math.fsum(weights.values())
     for part, weight in weights.items():
         if point < weight:
             return part
