@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit import processors
 from batikkit.data.photographs import SWITCH_INTERVAL_S, decoded_ahead
 from batikkit.errors import BatikkitError, first_line
 from batikkit.parity_pack import iter_images, read_parity_pack
@@ -81,7 +82,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     job = Job(**json.loads(sys.stdin.read()))
     if job.cpus:
-        os.sched_setaffinity(0, job.cpus)
+        processors.confine(job.cpus)
     try:
         answer: dict[str, Any] = {"result": run(job, answers)}
     except BatikkitError as error:

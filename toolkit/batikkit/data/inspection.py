@@ -13,6 +13,7 @@ from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 from batikkit.images import load_rgb, open_image
+from batikkit.processors import worker_count
 
 _EXIF_ORIENTATION = 0x0112
 _CHUNK_BYTES = 1 << 20
@@ -85,11 +86,6 @@ def inspect_all(
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupted run does not wait for thousands of pictures
     return results
-
-
-def worker_count() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _inspect(root: Path, relative: str, known: Mapping[str, Inspection]) -> Inspection | Skipped:
