@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from batikkit_benchmarks.host import ROOT, number, text
+from batikkit.processors import ROOT
+from batikkit_benchmarks.host import number, text
 
 SAMPLE_EVERY_S = 1.0
 """Reading a dozen small files once a second costs the measured process nothing that shows."""
