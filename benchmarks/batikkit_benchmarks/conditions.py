@@ -102,7 +102,9 @@ def throttle_flags(root: Path, *, vcgencmd: bool) -> int | None:
 
 def _ask_vcgencmd() -> int | None:
     try:
-        answer = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=5, check=False)
+        answer = subprocess.run(
+            ["vcgencmd", "get_throttled"], capture_output=True, encoding="ascii", errors="replace", timeout=5
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return parse_throttled(answer.stdout)

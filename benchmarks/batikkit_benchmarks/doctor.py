@@ -94,7 +94,8 @@ def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) 
         done = subprocess.run(
             [sys.executable, "-c", _TRY, runtime],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=START_LIMIT_S,
             env=environment,
             check=False,

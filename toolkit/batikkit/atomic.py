@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from batikkit import operating_system
 from batikkit.errors import DiskFullError, InputError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -39,11 +38,20 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.open("xb").close()
         try:
             yield temporary
-            operating_system.to_disk(temporary)
+            to_disk(temporary)
             _take_mode(temporary, path)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def to_disk(path: Path) -> None:
+    """Waits until the content is on the disk: some file systems otherwise rename first and write after a power cut."""
+    handle = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _beside(path: Path, suffix: str, *, stem: str) -> Path:

@@ -165,15 +165,6 @@ def reserve(file: BinaryIO, size_bytes: int) -> None:
         file.write(_ZEROS[: size_bytes - start])
 
 
-def to_disk(file: Path) -> None:
-    """Waits until the content is on the disk: some file systems otherwise rename first and write after a power cut."""
-    handle = os.open(file, os.O_RDWR)  # Windows flushes only what may be written
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def scratch_folder() -> Path:
     """This user's folder for temporary files that have to be found again: others have another one."""
     if hasattr(os, "getuid"):
