@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 import batikkit
 from batikkit.data.photographs import Photographs, find_photographs
 from batikkit.errors import InputError
+from batikkit.processors import allowed_cpus
 from batikkit.tflite.interpreters import RUNTIMES, find_runtime
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
 from batikkit_benchmarks.conditions import Conditions, Monitor
 from batikkit_benchmarks.doctor import file_cure, needs_newer_runtime
 from batikkit_benchmarks.gates import Budget, check
-from batikkit_benchmarks.host import Host, allowed_cpus, read_host
+from batikkit_benchmarks.host import Host, read_host
 from batikkit_benchmarks.parity import judge
 from batikkit_benchmarks.report import BenchReport, Failure, Latency, Parity, Result, configuration
 from batikkit_benchmarks.targets import Selection, Target

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import select
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from batikkit.tflite.probe import describe_exit
-from batikkit_benchmarks.host import ROOT, text
+from batikkit.operating_system import KILLED, crashed, describe_exit, end_group, own_group
+from batikkit.pipe import Listener
+from batikkit.processors import ROOT
+from batikkit_benchmarks.host import text
 
 STALL_LIMIT_S = 120.0
 """A worker that says nothing for so long hangs: it speaks every second, and one run takes two on the slowest board."""
@@ -50,23 +48,27 @@ def run_worker(
             stdout=subprocess.PIPE,
             stderr=errors,
             bufsize=0,
-            start_new_session=True,  # Ctrl-C is the parent's business: it ends the child and keeps what is finished
+            **own_group(),  # Ctrl-C is the parent's business: it ends the child and keeps what is finished
         )
+        assert child.stdout is not None
+        listener = Listener(child.stdout)
         try:
-            answer = _converse(child, job, stall_limit_s=stall_limit_s, advance=advance)
+            answer = _converse(child, listener, job, stall_limit_s=stall_limit_s, advance=advance)
             if answer is not None:
                 return answer
             status = child.wait(timeout=stall_limit_s)
         except subprocess.TimeoutExpired:
             raise WorkerError(f"closed its output but did not end within {stall_limit_s:g} s") from None
         finally:
-            _end(child)
+            end_group(child)
+            listener.close()
         errors.seek(0)
         raise WorkerError(explain(status, errors.read().decode("utf-8", "replace"), oom=oom_kills() > kills_before))
 
 
 def _converse(
     child: subprocess.Popen[bytes],
+    listener: Listener,
     job: dict[str, Any],
     *,
     stall_limit_s: float,
@@ -74,48 +76,32 @@ def _converse(
 ) -> dict[str, Any] | None:
     """Sends the job and listens; None when the child stops talking without a result."""
     assert child.stdin is not None
-    assert child.stdout is not None
-    with contextlib.suppress(BrokenPipeError):
+    with contextlib.suppress(OSError):  # a child that has ended reads nothing: a broken pipe, on Windows EINVAL
         child.stdin.write(json.dumps(job).encode())
+    with contextlib.suppress(OSError):
         child.stdin.close()
-    pending, deadline = b"", time.monotonic() + stall_limit_s
-    while True:
-        if not select.select([child.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            raise WorkerError(f"hangs: nothing heard for {stall_limit_s:g} s, so it was ended")
-        chunk = os.read(child.stdout.fileno(), 1 << 16)
-        if not chunk:
-            return None
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            deadline = time.monotonic() + stall_limit_s
-            message = json.loads(line)
-            if "progress" in message:
-                advance(*message["progress"])
-            elif "refused" in message:
-                raise WorkerError(message["refused"])
-            else:
-                result: dict[str, Any] = message["result"]
-                return result
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with contextlib.suppress(BrokenPipeError):
-                pipe.close()
+    while line := listener.line(stall_limit_s):
+        message = json.loads(line)
+        if "progress" in message:
+            advance(*message["progress"])
+        elif "refused" in message:
+            raise WorkerError(message["refused"])
+        else:
+            result: dict[str, Any] = message["result"]
+            return result
+    if line is None:
+        raise WorkerError(f"hangs: nothing heard for {stall_limit_s:g} s, so it was ended")
+    return None
 
 
 def explain(status: int, stderr: str, *, oom: bool) -> str:
     """Why a worker that gave no result ended, in one line."""
-    if status == -signal.SIGKILL and oom:
+    if status == KILLED and oom:
         return "out of memory: the kernel killed it; close other programs or use a smaller variant"
-    if status == -signal.SIGKILL:
+    if status == KILLED:
         return "killed from outside (SIGKILL), most likely for want of memory: see 'dmesg | grep -i oom'"
     last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
-    if status < 0:
+    if crashed(status):
         return f"crashed ({describe_exit(status)}){': ' + last if last else ''}"
     return f"ended without a result ({describe_exit(status)}){': ' + last if last else ''}"
 

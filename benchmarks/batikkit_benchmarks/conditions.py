@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from batikkit_benchmarks.host import ROOT, number, text
+from batikkit.processors import ROOT
+from batikkit_benchmarks.host import number, text
 
 SAMPLE_EVERY_S = 1.0
 """Reading a dozen small files once a second costs the measured process nothing that shows."""
@@ -101,7 +102,9 @@ def throttle_flags(root: Path, *, vcgencmd: bool) -> int | None:
 
 def _ask_vcgencmd() -> int | None:
     try:
-        answer = subprocess.run(["vcgencmd", "get_throttled"], capture_output=True, text=True, timeout=5, check=False)
+        answer = subprocess.run(
+            ["vcgencmd", "get_throttled"], capture_output=True, encoding="ascii", errors="replace", timeout=5
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return parse_throttled(answer.stdout)

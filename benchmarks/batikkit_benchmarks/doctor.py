@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batikkit.errors import InputError
+from batikkit.operating_system import describe_exit
+from batikkit.processors import ROOT
 from batikkit.tflite.interpreters import RUNTIMES, version
-from batikkit.tflite.probe import START_LIMIT_S, Prober, describe_exit
-from batikkit_benchmarks.host import ROOT, emulation
+from batikkit.tflite.probe import START_LIMIT_S, Prober
+from batikkit_benchmarks.host import emulation
 
 _TRY = (
     "import json, sys; from batikkit.tflite.interpreters import try_runtime; "
@@ -92,7 +94,8 @@ def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) 
         done = subprocess.run(
             [sys.executable, "-c", _TRY, runtime],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=START_LIMIT_S,
             env=environment,
             check=False,

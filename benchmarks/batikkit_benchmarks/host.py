@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import struct
@@ -12,8 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from batikkit.errors import InputError
-
-ROOT = Path("/")
+from batikkit.processors import ROOT, allowed_cpus, machine_count, usable_count
 
 X86_VENDORS = ("GenuineIntel", "AuthenticAMD", "HygonGenuine")
 
@@ -73,7 +71,7 @@ def read_host(root: Path = ROOT, *, architecture: str | None = None) -> Host:
         architecture=machine,
         bits=struct.calcsize("P") * 8,
         cores=cores,
-        usable_cores=usable_cores(root, cores=cores),
+        usable_cores=usable_count(root, cores=cores),
         governors=governors(root),
         max_frequency_mhz=max_frequencies_mhz(root),
         memory_bytes=memory(root, "MemTotal"),
@@ -153,31 +151,12 @@ def cpu_name(root: Path) -> str | None:
 
 def count_cores(root: Path) -> int:
     """Logical CPUs of the machine."""
-    return len(re.findall(r"^processor\s*:", text(root / "proc/cpuinfo") or "", re.MULTILINE)) or os.cpu_count() or 1
-
-
-def usable_cores(root: Path, *, cores: int) -> int:
-    """CPUs this process can keep busy: its affinity mask, cut down by a cgroup's CPU quota."""
-    usable = cores
-    if root == ROOT:
-        usable = min(usable, len(allowed_cpus()) or cores)
-    quota = (text(root / "sys/fs/cgroup/cpu.max") or "max").split()
-    if len(quota) == 2 and quota[0].isdigit() and int(quota[1]) > 0:
-        usable = min(usable, max(1, int(quota[0]) // int(quota[1])))
-    legacy, period = (number(root / f"sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))
-    if legacy and period and legacy > 0:
-        usable = min(usable, max(1, legacy // period))
-    return max(1, usable)
+    return len(re.findall(r"^processor\s*:", text(root / "proc/cpuinfo") or "", re.MULTILINE)) or machine_count()
 
 
 def _cpu_folders(root: Path) -> list[Path]:
     folders = (root / "sys/devices/system/cpu").glob("cpu[0-9]*")
     return sorted(folders, key=lambda folder: int(folder.name[3:]))
-
-
-def allowed_cpus() -> tuple[int, ...]:
-    """The CPUs this process may use; empty where the system does not confine processes."""
-    return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
 
 def fastest_cpus(count: int, root: Path = ROOT) -> tuple[int, ...]:

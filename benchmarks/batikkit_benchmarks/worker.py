@@ -21,12 +21,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit import processors
 from batikkit.data.photographs import SWITCH_INTERVAL_S, decoded_ahead
 from batikkit.errors import BatikkitError, first_line
+from batikkit.operating_system import limit_child, reset_peak, resident_bytes
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.tflite.file import read_tflite
 from batikkit.tflite.interpreters import NATIVE_ERRORS, find_runtime, version
-from batikkit.tflite.probe import limit_child, private_stdout
+from batikkit.tflite.probe import private_stdout
 from batikkit.tflite.runtime import LoadedModel, load_verified
 
 IMAGES_KEPT = 16
@@ -81,7 +83,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     job = Job(**json.loads(sys.stdin.read()))
     if job.cpus:
-        os.sched_setaffinity(0, job.cpus)
+        processors.confine(job.cpus)
     try:
         answer: dict[str, Any] = {"result": run(job, answers)}
     except BatikkitError as error:
@@ -99,7 +101,7 @@ def run(job: Job, answers: BinaryIO) -> dict[str, Any]:
     model_file = read_tflite(Path(job.model))
     find_runtime(job.runtime)
     images = _images(job, side=int(model_file.inputs[0].shape[1]))
-    baseline = resident_bytes("VmRSS")
+    baseline = resident_bytes(peak=False)
     reset_peak()
     model = load_verified(Path(job.model), runtime=job.runtime, threads=job.threads)
     if images is None:
@@ -109,7 +111,7 @@ def run(job: Job, answers: BinaryIO) -> dict[str, Any]:
     model.invoke()
     first_ms = (time.perf_counter_ns() - start) / 1e6
     timing = measure(model, images, job, answers)
-    peak = resident_bytes("VmHWM")
+    peak = resident_bytes(peak=True)
     measured = {
         "runtime_version": version(job.runtime),
         "init_ms": model.init_ms,
@@ -205,20 +207,6 @@ def _evaluate(model: LoadedModel, job: Job, answers: BinaryIO) -> dict[str, Any]
     return {"images_per_s": count / elapsed if job.photographs else None}
 
 
-def resident_bytes(field: str) -> int:
-    """`VmRSS` (now) or `VmHWM` (peak) of this process; falls back to the peak that getrusage knows."""
-    try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith(field + ":"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
 def queued_ns(tasks: Path = Path("/proc/self/task")) -> int | None:
     """How long threads of this process were ready to run but waited for a CPU; None where the kernel does not count."""
     total = None
@@ -226,14 +214,6 @@ def queued_ns(tasks: Path = Path("/proc/self/task")) -> int | None:
         with contextlib.suppress(OSError, ValueError, IndexError):  # a thread may end while it is looked at
             total = (total or 0) + int(file.read_text(encoding="ascii").split()[1])
     return total
-
-
-def reset_peak() -> None:
-    """Makes the kernel forget the peak so far, where it can (Linux)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return
 
 
 def _send(answers: BinaryIO, message: dict[str, Any]) -> None:

@@ -102,7 +102,8 @@ class Builder:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             env={**os.environ, **_SURROUNDINGS},
         )
 

@@ -347,7 +347,6 @@ class _Export:
         """Moves a proven file to its place and writes its manifest."""
         path = self._source.folder / f"{job.recipe.name}.tflite"
         job.target.replace(path)
-        path.chmod(0o644)
         manifest = describe(
             read_tflite(path),
             job.recipe,

@@ -11,7 +11,7 @@ import numpy as np
 
 from batikkit.errors import InputError, first_line
 from batikkit.network.frozen_graph import freeze_function
-from batikkit.network.keras_backend import keras, tf
+from batikkit.network.keras_backend import keras, keras3, tf
 from batikkit_exporters.source import LoadedNet
 
 SMALLEST_SIDE, LARGEST_SIDE = 32, 1024
@@ -50,8 +50,6 @@ def _load(path: Path) -> Any:
     if path.suffix not in (".keras", ".h5", ".hdf5"):
         raise InputError(f"{path} is neither .keras nor .h5 nor a SavedModel folder: save the model as one of these")
     if _is_keras3(path):
-        import keras as keras3
-
         return _loaded(path, lambda: keras3.saving.load_model(path, compile=False))
     return _loaded(path, lambda: keras.models.load_model(path, compile=False))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,11 @@ import pytest
 import typer
 
 from batikkit.cli import app
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = {
@@ -105,6 +111,31 @@ def test_only_heavy_modules_import_heavy_packages_at_the_top(module: str) -> Non
     imported = _imports(_modules()[module], top_level_only=True)
     heavy = {name for name in imported if name.split(".")[0] in HEAVY or name in HEAVY_MODULES}
     assert not heavy, f"{module} belongs to the light path but imports {sorted(heavy)}"
+
+
+# Distribution -> module, where the names differ.
+MODULE_NAMES = {
+    "pillow": "PIL", "tensorflow-model-optimization": "tensorflow_model_optimization", "tf-keras": "tf_keras",
+    "ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime", "scikit-learn": "sklearn",
+}  # fmt: skip
+# Not imported by name: the optimization toolkit's distutils. Not required by name: what comes with TensorFlow.
+ONLY_REQUIRED, ONLY_IMPORTED = {"setuptools"}, {"keras", "h5py"}
+
+
+def test_what_is_required_is_imported_and_the_reverse() -> None:
+    """What no module imports costs every user its download; what is missing costs them a traceback."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    names = {re.split(r"[\s<>=;\[]", line)[0] for line in lines} - {"batikkit"}
+    required = {MODULE_NAMES.get(name, name) for name in names}
+    used: set[str] = set()
+    for path in _modules().values():
+        used |= {name.split(".")[0] for name in _imports(path, top_level_only=False)}
+        # Runtimes are looked for by name.
+        used |= {module for module in required if f'"{module}' in path.read_text(encoding="utf-8")}
+    foreign = used - set(sys.stdlib_module_names) - set(PACKAGES)
+    assert required - ONLY_REQUIRED - used == set()
+    assert foreign - required - ONLY_IMPORTED == set()
 
 
 def test_help_runs_with_the_heavy_packages_out_of_reach(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -168,3 +171,49 @@ def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
     (run / runs.RUN_FILE).write_text(json.dumps({"schema_version": 0}))
     with pytest.raises(InputError, match="another batikkit version"):
         runs.read_run(run)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077, 0o027])
+def test_new_files_and_folders_have_the_permissions_of_the_umask(tmp_path: Path, umask: int) -> None:
+    def modes(*names: str) -> list[int]:
+        return [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in names]
+
+    before = os.umask(umask)
+    try:
+        (tmp_path / "plain").write_text("x")
+        (tmp_path / "plain folder").mkdir()
+        atomic.write_text(tmp_path / "file.json", "x")
+        with atomic.new_folder(tmp_path / "folder") as folder:
+            (folder / "inside").write_text("x")
+    finally:
+        os.umask(before)
+    assert modes("file.json", "folder/inside") == modes("plain", "plain")
+    assert modes("folder") == modes("plain folder")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_what_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    file, folder = tmp_path / "file.json", tmp_path / "folder"
+    file.write_text("old")
+    folder.mkdir()
+    (folder / "old").write_text("x")
+    file.chmod(mode)
+    folder.chmod(mode | 0o700)
+    atomic.write_text(file, "new")
+    with atomic.new_folder(folder, replace=True) as temporary:
+        (temporary / "new").write_text("x")
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+    assert stat.S_IMODE(folder.stat().st_mode) == mode | 0o700
+    assert (file.read_text(), [entry.name for entry in folder.iterdir()]) == ("new", ["new"])
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file.json", "folder"]
+
+
+def test_nothing_decides_permissions_itself() -> None:
+    """No chmod to a number, no temporary file of `tempfile`'s (0600) that is then moved to its place."""
+    root = Path(__file__).resolve().parents[2]
+    for source in ("toolkit/batikkit", "exporters/batikkit_exporters", "benchmarks/batikkit_benchmarks"):
+        for file in (root / source).rglob("*.py"):
+            text = file.read_text(encoding="utf-8")
+            assert not re.search(r"chmod\((?!stat\.S_IMODE)|mkstemp|mkdtemp|NamedTemporaryFile", text), file

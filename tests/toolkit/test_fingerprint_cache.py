@@ -42,7 +42,7 @@ def test_a_second_look_reads_no_file(stripes: Path, monkeypatch: pytest.MonkeyPa
     first = examine(stripes, paths)
     assert (stripes / FOLDER).is_dir()
     assert list(image_files(stripes)) == paths, "the cache must not become part of the data set"
-    for name in ("inspect_file", "load_rgb"):
+    for name in ("inspect_file", "open_image"):
         monkeypatch.setattr(f"batikkit.data.inspection.{name}", None)
     monkeypatch.setattr("batikkit.data.grouping.find_copies", None)
     second = examine(stripes, paths)

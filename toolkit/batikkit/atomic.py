@@ -6,8 +6,9 @@ import contextlib
 import errno
 import json
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it over `path` when the block ends without an error.
 
     For writers that want a path of their own. The temporary name keeps the suffix, since writers pick a format by it.
+    A new file has the permissions of the umask, one that replaces another keeps those.
 
     Raises:
         DiskFullError: no room; what was at `path` stays.
@@ -32,25 +34,35 @@ def replacing(path: Path) -> Iterator[Path]:
     with told_when_full(path):
         with told_when_unwritable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".tmp{path.suffix}", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+            temporary = _beside(path, f".tmp{path.suffix}", stem=path.stem)
+            temporary.open("xb").close()
         try:
             yield temporary
-            temporary.chmod(0o644)
-            _to_disk(temporary)
+            to_disk(temporary)
+            _take_mode(temporary, path)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Waits until the content is on the disk: some file systems otherwise rename first and write after a power cut."""
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDWR)  # Windows flushes only what may be written
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _beside(path: Path, suffix: str, *, stem: str) -> Path:
+    """A name that is not taken. What is made there has the permissions of the umask, unlike `tempfile`'s."""
+    return path.with_name(f".{stem}-{secrets.token_hex(4)}{suffix}")
+
+
+def _take_mode(temporary: Path, path: Path) -> None:
+    """Gives `temporary` the permissions of what it is about to replace, if there is something."""
+    with contextlib.suppress(FileNotFoundError):
+        temporary.chmod(stat.S_IMODE(path.stat().st_mode))
 
 
 @contextlib.contextmanager
@@ -114,13 +126,14 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         raise InputError(f"output {path} exists and is not empty: choose another folder or remove it first")
     with told_when_unwritable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".tmp", dir=path.parent))
+        temporary = _beside(path, ".tmp", stem=path.name)
+        temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o755)
+        _take_mode(temporary, path)
         if path.exists():
             # Moved aside rather than removed first, so that at every moment one of the two is whole.
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".old", dir=path.parent))
+            old = _beside(path, ".old", stem=path.name)
             path.replace(old)
             temporary.replace(path)
             shutil.rmtree(old)

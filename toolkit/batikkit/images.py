@@ -5,7 +5,10 @@ The pixel contract: RGB 0..255, the whole image stretched to the input size (no 
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +29,19 @@ _FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 _Pixels = NDArray[np.uint8]
 
 
-def open_image(path: Path) -> Image.Image:
+def open_image(path: Path, source: BinaryIO | None = None) -> Image.Image:
     """Opens an image without decoding its pixels.
+
+    Args:
+        path: The file; its extension is ignored.
+        source: Its content, where it has been opened already; must stay open as long as the image.
 
     Raises:
         InputError: missing, empty, not an image of a supported format, or larger than `MAX_PIXELS`.
     """
     Image.init()  # naming formats needs all decoders registered; a second call costs nothing
     try:
-        image = Image.open(path, formats=_FORMATS)
+        image = Image.open(source or path, formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise InputError(f"not a readable image: {path}; convert it to JPEG or PNG") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
@@ -60,22 +67,29 @@ def load_rgb(path: Path, *, at_least: int | None = None) -> Image.Image:
     Raises:
         InputError: unreadable or truncated.
     """
-    with open_image(path) as image:
-        try:
-            if at_least is not None:
-                image.draft(None, (at_least, at_least))
-            image.load()
-            return to_rgb(ImageOps.exif_transpose(image))
-        except (
-            OSError,
-            ValueError,
-            SyntaxError,
-            EOFError,
-            MemoryError,
-            OverflowError,
-            Image.DecompressionBombError,
-        ) as e:
-            raise InputError(f"damaged image {path}: {_reason(e)}; replace or remove it") from e
+    with open_image(path) as image, damage_named(path):
+        return decode(image, at_least=at_least)
+
+
+def decode(image: Image.Image, *, at_least: int | None = None) -> Image.Image:
+    """What `load_rgb` does with an image that `open_image` has opened; belongs into `damage_named`."""
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
+    image.load()
+    return to_rgb(ImageOps.exif_transpose(image))
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Names `path` when Pillow finds its content damaged; headers too are read only when somebody asks for them.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        yield
+    except Exception as error:  # each of Pillow's formats raises its own kinds
+        raise InputError(f"damaged image {path}: {_reason(error)}; replace or remove it") from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -39,6 +39,11 @@ class ClassificationReport:
     confusion: tuple[tuple[int, ...], ...]
 
 
+def best_first(scores: Floats) -> NDArray[np.intp]:
+    """Indices of scores [C], the highest first; of equal ones the first, as `argmax` and every app take it."""
+    return np.argsort(-scores, kind="stable")
+
+
 def confusion_matrix(truth: Ints, predicted: Ints, *, classes: int) -> NDArray[np.int64]:
     """Counts int64 [classes, classes]; row = truth, column = prediction."""
     flat = np.asarray(truth, np.int64) * classes + np.asarray(predicted, np.int64)

@@ -21,6 +21,7 @@ from batikkit.assets.resizes import RESIZES
 from batikkit.assets.scenes import SCENES, draw_scene
 from batikkit.console import Advance
 from batikkit.errors import InputError
+from batikkit.metrics import best_first
 from batikkit.tflite.runtime import LoadedModel
 
 GOLDEN_FOLDER = "golden"
@@ -133,7 +134,7 @@ def _rounded(scores: Scores) -> list[float]:
 
 
 def _top(scores: Scores, labels: Sequence[str]) -> list[list[Any]]:
-    best = np.argsort(-scores, kind="stable")[:TOP]
+    best = best_first(scores)[:TOP]
     return [[labels[i], round(float(scores[i]), 4)] for i in best]
 
 

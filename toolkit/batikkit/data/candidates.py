@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.data.fingerprint import INVERSE, Fingerprint, hamming
-from batikkit.data.inspection import worker_count
 from batikkit.data.windows import WINDOWS, window_hashes
+from batikkit.processors import worker_count
 
 SEARCH_BITS = 22
 """Hashes that differ in more bits are not looked at. Half of all strangers have fewer: the alignment decides."""

@@ -6,14 +6,13 @@ first, a full disk is an error with a name, and everything written before stays 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from batikkit import atomic
+from batikkit import atomic, operating_system
 
 
 def new_array(path: Path, *, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -37,7 +36,4 @@ def _reserve(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
     with path.open("wb") as file:
         np.lib.format.write_array_header_2_0(file, facts)
         file.flush()
-        if size and hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), file.tell(), size)
-        else:
-            file.truncate(file.tell() + size)
+        operating_system.reserve(file, size)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from batikkit.console import Advance
 from batikkit.data.candidates import Candidates, find_candidates
 from batikkit.data.fingerprint import Fingerprint, oriented
-from batikkit.data.inspection import worker_count
 from batikkit.data.registration import blurred, even_light, register, warp
 from batikkit.data.windows import SEARCH_SIDE, WINDOWS, place
+from batikkit.processors import worker_count
 
 MIN_PLACED = 0.42
 """Correlation of the coarse pictures below which a pair is given up; 99 of 100 pairs of strangers stay below it."""

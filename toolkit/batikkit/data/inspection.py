@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,16 @@ from pathlib import Path
 
 from batikkit.console import Advance
 from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
-from batikkit.digest import file_sha256
+from batikkit.digest import stream_sha256
 from batikkit.errors import InputError
-from batikkit.images import load_rgb, open_image
+from batikkit.images import damage_named, decode, open_image
+from batikkit.processors import worker_count
 
 _EXIF_ORIENTATION = 0x0112
-_CHUNK_BYTES = 1 << 20
+
+MOST_IN_MEMORY_BYTES = 32 << 20
+"""Files up to this size are read once and at a stroke; photographs are smaller. Of a larger one nothing is kept, and it
+is read again to be decoded."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,6 @@ def inspect_all(
     return results
 
 
-def worker_count() -> int:
-    """Processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _inspect(root: Path, relative: str, known: Mapping[str, Inspection]) -> Inspection | Skipped:
     try:
         relative.encode("utf-8")
@@ -118,24 +118,29 @@ def inspect_file(root: Path, relative: str) -> Inspection:
         OSError: it cannot be read, or has vanished.
     """
     file = root / relative
-    status = file.stat()
-    with open_image(file) as image:
-        kind = "JPEG" if image.format == "MPO" else image.format or ""
-        mode, (width, height) = image.mode, image.size
-        animated = bool(getattr(image, "is_animated", False)) and image.format != "MPO"
-        orientation = _orientation(image.getexif().get(_EXIF_ORIENTATION, 0))
+    with file.open("rb") as stream:
+        status = os.fstat(stream.fileno())
+        source = io.BytesIO(stream.read()) if status.st_size <= MOST_IN_MEMORY_BYTES else stream
+        sha256 = stream_sha256(source)
+        source.seek(0)
+        with open_image(file, source) as image, damage_named(file):
+            kind, mode, (width, height) = image.format or "", image.mode, image.size
+            animated = bool(getattr(image, "is_animated", False))
+            orientation = _orientation(image.getexif().get(_EXIF_ORIENTATION, 0))
+            picture = decode(image, at_least=DECODE_SIDE)
+    multi_picture = kind == "MPO"  # a JPEG with a preview or a second eye behind it
     return Inspection(
         path=relative,
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
-        sha256=file_sha256(file),
-        format=kind,
+        sha256=sha256,
+        format="JPEG" if multi_picture else kind,
         mode=mode,
         width=width,
         height=height,
-        animated=animated,
+        animated=animated and not multi_picture,
         orientation=orientation,
-        look=fingerprint(load_rgb(file, at_least=DECODE_SIDE)),
+        look=fingerprint(picture),
     )
 
 

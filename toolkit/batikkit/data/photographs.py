@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit import processors
 from batikkit.data.dataset import image_files
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
@@ -84,7 +84,7 @@ def decoded_ahead(
 
     def spread_out() -> None:
         if cpus:
-            os.sched_setaffinity(0, cpus)  # on Linux of the calling thread alone
+            processors.confine(cpus)  # on Linux of the calling thread alone
 
     def decode(file: str) -> Any | None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from batikkit.console import Advance
 from batikkit.data.disk_array import new_array
 from batikkit.images import load_pixels
+from batikkit.processors import worker_count
 
 
 def decode_to_disk(
@@ -30,7 +30,7 @@ def decode_to_disk(
     def decode(index: int) -> None:
         pixels[index] = load_pixels(files[index], image_size)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(worker_count()) as pool:
         for done, _ in enumerate(pool.map(decode, range(len(files))), 1):
             if advance:
                 advance(done, len(files))

@@ -11,6 +11,7 @@ from batikkit.assets.readme import recommended
 from batikkit.assets.rejection import calibrated
 from batikkit.assets.verify import open_variant
 from batikkit.images import load_pixels
+from batikkit.metrics import best_first
 from batikkit.motif_names import display_name
 
 TEXTS = {
@@ -71,6 +72,6 @@ class Responder:
         raw = self._model.classify(pixels)
         latency_ms = (time.perf_counter() - started) * 1e3
         scores = calibrated(raw, self.manifest.rejection.temperature)
-        order = scores.argsort()[::-1]
+        order = best_first(scores)
         ranked = tuple((self.manifest.labels[i], float(scores[i])) for i in order)
         return Answer(ranked, ranked[0][1] >= self.manifest.rejection.threshold, latency_ms, self._variant.file)

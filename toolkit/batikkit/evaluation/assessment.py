@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from batikkit.evaluation.predict import Classifier
 from batikkit.evaluation.predictions import Predictions
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
+from batikkit.processors import worker_count
 
 Scores = NDArray[np.float32]
 
@@ -122,7 +122,7 @@ def assess(
 def _ask_tflite(
     subject: Subject, files: Sequence[str], runtime: str | None, labels: Path | None, advance: Advance | None
 ) -> tuple[Scores, str]:
-    cores = os.cpu_count() or 1
+    cores = worker_count()
     model = Classifier(subject.model, labels=labels, runtime=runtime, threads=cores).model
     values = decoded_ahead(files, image_size=model.input.shape[1], prepare=model.prepare, decoders=cores)
     scores = np.empty((len(files), len(subject.labels)), np.float32)

@@ -9,6 +9,7 @@ from pathlib import Path
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels
+from batikkit.metrics import best_first
 from batikkit.tflite.probe import vet
 from batikkit.tflite.runtime import LoadedModel, open_model
 
@@ -23,7 +24,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The best guesses for one image, most probable first."""
+    """The best guesses for one image, most probable first; of equals the first of the label file."""
 
     image: Path
     guesses: tuple[Guess, ...]
@@ -64,5 +65,5 @@ class Classifier:
             raise InputError(f"--top {top}: ask for at least one motif")
         for image in images:
             scores = self.model.classify(load_pixels(image, self.model.input.shape[1]))
-            best = scores.argsort()[::-1][:top]
+            best = best_first(scores)[:top]
             yield Prediction(image, tuple(Guess(self.labels[i], float(scores[i])) for i in best))

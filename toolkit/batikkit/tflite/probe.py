@@ -9,17 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from batikkit.errors import InputError
 from batikkit.manifest import manifest_path, read_manifest
+from batikkit.operating_system import describe_exit, end_group, limit_child, own_group
+from batikkit.pipe import Listener
 
 TIME_LIMIT_S = 60.0
 """A model that has not loaded and run once after this long is taken to hang: a Pi Zero 2 needs about two seconds."""
@@ -62,7 +61,7 @@ class Prober:
     def __init__(self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._runtime = runtime
         self._time_limit_s = time_limit_s
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: tuple[subprocess.Popen[bytes], Listener] | None = None
 
     def __enter__(self) -> Prober:
         return self
@@ -81,12 +80,11 @@ class Prober:
         from batikkit.tflite.file import read_tflite
 
         read_tflite(path)
-        child = self._running()
+        child, listener = self._running()
         assert child.stdin is not None
-        assert child.stdout is not None
         child.stdin.write(json.dumps({"path": str(path), "runtime": self._runtime}).encode() + b"\n")
         child.stdin.flush()
-        line = _read_line(child.stdout, self._time_limit_s)
+        line = listener.line(self._time_limit_s)
         if line is None:
             self.close()
             raise InputError(f"{path} did not finish one run within {self._time_limit_s:g} s: export it again")
@@ -101,50 +99,30 @@ class Prober:
     def close(self) -> None:
         """Ends the child."""
         if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
+            child, listener = self._child
+            end_group(child)
+            listener.close()
+            assert child.stdin is not None
+            with contextlib.suppress(OSError):  # what was not read any more
+                child.stdin.close()
         self._child = None
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> tuple[subprocess.Popen[bytes], Listener]:
         if self._child is None:
-            self._child = subprocess.Popen(
+            child = subprocess.Popen(
                 [sys.executable, "-m", "batikkit.tflite.probe"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                start_new_session=True,
+                **own_group(),
             )
-            assert self._child.stdout is not None
-            if not _read_line(self._child.stdout, START_LIMIT_S):
+            assert child.stdout is not None
+            self._child = child, Listener(child.stdout)
+            if not self._child[1].line(START_LIMIT_S):
                 self.close()
                 raise InputError("the probing process did not start: run 'batikkit doctor'")
         return self._child
-
-
-def describe_exit(status: int) -> str:
-    """A child's exit status in words: `killed by SIGSEGV`, `exit code 3`."""
-    if status >= 0:
-        return f"exit code {status}"
-    with contextlib.suppress(ValueError):
-        return f"killed by {signal.Signals(-status).name}"
-    return f"killed by signal {-status}"
-
-
-def limit_child() -> None:
-    """Confines this (child) process: no core dumps, first to go when memory runs out, at most the machine's memory."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    with contextlib.suppress(OSError, ValueError):
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_DATA, (total, total))
 
 
 def private_stdout() -> BinaryIO:
@@ -152,19 +130,6 @@ def private_stdout() -> BinaryIO:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     return answers
-
-
-def _read_line(pipe: Any, limit_s: float) -> bytes | None:
-    """One line from an unbuffered pipe; empty at its end, None when `limit_s` passed first."""
-    line, deadline = b"", time.monotonic() + limit_s
-    while not line.endswith(b"\n"):
-        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return None
-        chunk = os.read(pipe.fileno(), 65536)
-        if not chunk:
-            return b""
-        line += chunk
-    return line
 
 
 def _try_file(path: Path, runtime: str | None) -> str | None:

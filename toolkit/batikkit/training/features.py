@@ -7,7 +7,6 @@ features that the head is trained on, and the cut tensor that fine-tuning starts
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +20,12 @@ from batikkit.console import Advance
 from batikkit.data.disk_array import new_array
 from batikkit.network.frozen_graph import convert, converter, freeze
 from batikkit.network.keras_backend import keras
+from batikkit.processors import worker_count
 from batikkit.tflite.interpreters import quiet_native
 
 
 class FrozenFeatures:
-    """The frozen part as LiteRT interpreters, one per CPU: images in, one array per named layer out.
+    """The frozen part as LiteRT interpreters, one per processor it may use: images in, one array per named layer out.
 
     Each takes one image at a time: activations then stay in the processor's cache, which measured a sixth faster than
     batches of 4.
@@ -39,7 +39,7 @@ class FrozenFeatures:
         self.seconds = 0.0  # spent in the interpreters so far
         body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
         content = convert(converter(freeze(body, batch=1)))
-        self._interpreters = [_interpreter(content) for _ in range(os.cpu_count() or 1)]
+        self._interpreters = [_interpreter(content) for _ in range(worker_count())]
         self.shapes: dict[str, tuple[int, ...]] = {
             name: tuple(model.get_layer(name).output.shape[1:]) for name in layers
         }

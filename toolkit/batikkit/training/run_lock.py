@@ -7,14 +7,17 @@ kernel drops the lock with the process, however it dies, so that a cache whose l
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batikkit.errors import InputError
+from batikkit.operating_system import try_lock
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 CACHE_FOLDER = "cache.tmp"
 _OWNER = "owner"
@@ -27,30 +30,28 @@ def held(run: Path) -> Iterator[Path]:
     Raises:
         InputError: another process is training in it.
     """
-    handle = _claim(run / CACHE_FOLDER)
-    if handle is None:
+    lock = _claim(run / CACHE_FOLDER)
+    if lock is None:
         raise InputError(f"run {run} is being trained by another process: wait for it, or stop it first")
     try:
         _clean(run, keep=_OWNER)
         yield run / CACHE_FOLDER
     finally:
-        _clean(run)
-        os.close(handle)
+        _leave(run, lock)
 
 
 def sweep(runs_dir: Path) -> list[Path]:
     """Removes the caches and half-written files of runs whose training was killed; returns those runs."""
     swept = []
     for cache in sorted(runs_dir.glob(f"*/{CACHE_FOLDER}")):
-        handle = _claim(cache, attempts=1)
-        if handle is not None:
-            _clean(cache.parent)
-            os.close(handle)
+        lock = _claim(cache, attempts=1)
+        if lock is not None:
+            _leave(cache.parent, lock)
             swept.append(cache.parent)
     return swept
 
 
-def _claim(cache: Path, *, attempts: int = 20) -> int | None:
+def _claim(cache: Path, *, attempts: int = 20) -> BaseFileLock | None:
     """Locks the owner's file; None when another process holds it."""
     for attempt in range(attempts):
         if attempt:
@@ -58,15 +59,22 @@ def _claim(cache: Path, *, attempts: int = 20) -> int | None:
         # A sweep may remove the folder between two of these lines: then it is made and locked again.
         with contextlib.suppress(FileNotFoundError):
             cache.mkdir(exist_ok=True)
-            handle = os.open(cache / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(handle).st_ino == (cache / _OWNER).stat().st_ino:
-                    return handle
-            except BlockingIOError:
-                pass
-            os.close(handle)
+            lock = try_lock(cache / _OWNER)
+            if lock is not None:
+                return lock
     return None
+
+
+def _leave(run: Path, lock: BaseFileLock) -> None:
+    """Removes the cache while it is still ours, then unlocks."""
+    owner = run / CACHE_FOLDER / _OWNER
+    _clean(run)
+    locked_in = owner.exists()
+    lock.release()
+    if locked_in:  # Windows removes no open file, nor does it let one remove another's
+        with contextlib.suppress(OSError):
+            owner.unlink()
+            owner.parent.rmdir()
 
 
 def _clean(run: Path, *, keep: str | None = None) -> None:
