@@ -99,7 +99,7 @@ def _drop_unclear(value: float, limit: float, margin: float, parity: Parity) -> 
             f"too few images to tell: {image_count(parity)} without one flip would still leave up to "
             f"{parity.resolution_pp:.1f} points; {cure}"
         )
-    return f"too few images to tell: {low:+.1f} to {high:+.1f} points holds the limit" if value > limit else ""
+    return f"too few images to tell: the interval, {low:+.1f} to {high:+.1f}, holds the limit" if value > limit else ""
 
 
 def _judged_motifs(result: Result, limit: float) -> list[MotifDrop]:

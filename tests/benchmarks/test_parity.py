@@ -39,6 +39,32 @@ def test_the_comparison_counts_pairwise() -> None:
     assert found.drop_ci95_pp[0] < 0 < found.drop_ci95_pp[1]
 
 
+def test_groups_reach_interval_test_and_motifs() -> None:
+    truth, images = np.repeat([0, 1], 20), [f"{i}.png" for i in range(40)]
+    reference, scores = (np.eye(2, dtype=np.float32)[truth] for _ in range(2))
+    scores[:8] = scores[:8, ::-1]
+    groups = [f"cloth {i // 4}" for i in range(40)]
+    alone, together = (
+        judge(
+            scores,
+            truth,
+            labels=LABELS,
+            images=images,
+            source="s",
+            groups=g,
+            reference=reference,
+            reference_name="keras",
+        )
+        for g in (None, groups)
+    )
+    assert (alone.groups, together.groups) == (None, 10)
+    assert together.top1_ci95[0] < alone.top1_ci95[0]
+    for key in ("drop_ci95_pp", "mcnemar_p", "resolution_pp"):
+        wider, narrower = (np.ravel(getattr(parity, key))[-1] for parity in (together, alone))
+        assert wider > narrower, key
+    assert (together.per_motif["kawung"].independent, alone.per_motif["kawung"].independent) == (5, 20)
+
+
 def test_without_a_reference_only_accuracy_is_told() -> None:
     scores = np.array([[0.9, 0.1], [0.4, 0.6]], np.float32)
     found = judge(scores, np.array([0, 0]), labels=LABELS, images=["a", "b"], source="s")
