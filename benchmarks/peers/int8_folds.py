@@ -16,12 +16,12 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.intervals import Groups
 from batikkit.paired import mcnemar_p, paired_drop_interval
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, read_run
@@ -80,7 +80,7 @@ def compared(
     reference: NDArray[np.float32],
     candidate: NDArray[np.float32],
     truth: NDArray[np.int64],
-    groups: Sequence[str],
+    groups: Groups,
     name: str,
 ) -> dict[str, object]:
     """How far a file's answers are from the float network's."""
