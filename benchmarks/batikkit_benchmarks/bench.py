@@ -19,10 +19,11 @@ from batikkit.data.photographs import Photographs, find_photographs
 from batikkit.errors import InputError
 from batikkit.processors import allowed_cpus
 from batikkit.tflite.interpreters import RUNTIMES, find_runtime
+from batikkit_benchmarks.budget import Budget
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
 from batikkit_benchmarks.conditions import Conditions, Monitor
 from batikkit_benchmarks.doctor import file_cure, needs_newer_runtime
-from batikkit_benchmarks.gates import Budget, check
+from batikkit_benchmarks.gates import check
 from batikkit_benchmarks.host import Host, read_host
 from batikkit_benchmarks.parity import judge
 from batikkit_benchmarks.report import BenchReport, Failure, Latency, Parity, Result, configuration
@@ -40,7 +41,7 @@ class Settings:
         threads: Thread counts to measure, one after another.
         warmup: Runs before the measured ones.
         min_runs: At least this many measured runs, and for at least `min_seconds`.
-        seed: Shuffles the order of measurement and seeds the bootstrap.
+        seed: Shuffles the order of measurement.
         cpus: Confine each worker to these CPUs; empty leaves it free.
         data: Folder of photographs to evaluate on instead of the parity packs.
     """
@@ -120,6 +121,8 @@ class Answers:
     images_per_s: float | None
 
 
+UNGROUPED_PHOTOGRAPHS = "which photographs of the folder depend on each other is not known: every one counts on its own"
+
 Started = Callable[[Configuration, int, int], None]
 Advance = Callable[[int, int], None]
 
@@ -146,7 +149,7 @@ def run_bench(
             measured.append((wanted, *measure(wanted, settings, host, photographs[wanted.target.path], advance)))
         except WorkerError as error:
             failures.append(_failure(wanted, str(error)))
-        results = in_order(with_parity(measured, seed=settings.seed), selection)
+        results = in_order(with_parity(measured), selection)
         yield BenchReport(
             created=created,
             batikkit_version=batikkit.__version__,
@@ -245,7 +248,7 @@ def _pixels(target: Target, photographs: Photographs | None) -> str:
     return "golden pictures" if target.pictures else "noise"
 
 
-def with_parity(measured: Sequence[tuple[Configuration, Result, Answers | None]], *, seed: int) -> Iterator[Result]:
+def with_parity(measured: Sequence[tuple[Configuration, Result, Answers | None]]) -> Iterator[Result]:
     """Adds parity to each result: against Keras on a parity pack, against the float32 file on photographs."""
     floats = [
         (c, a) for c, _, a in measured if a is not None and a.photographs is not None and c.target.variant == "float32"
@@ -254,14 +257,14 @@ def with_parity(measured: Sequence[tuple[Configuration, Result, Answers | None]]
         if answers is None:
             yield result
         elif answers.photographs is None:
-            yield dataclasses.replace(result, parity=_against_keras(wanted.target, answers, seed=seed))
+            yield dataclasses.replace(result, parity=_against_keras(wanted.target, answers))
         else:
-            parity, unread = _on_photographs(wanted.target, answers, floats[0][1] if floats else None, seed=seed)
+            parity, unread = _on_photographs(wanted.target, answers, floats[0][1] if floats else None)
             notes = (f"{unread} unreadable photograph(s) left out",) if unread else ()
             yield dataclasses.replace(result, parity=parity, notes=(*result.notes, *notes))
 
 
-def _against_keras(target: Target, answers: Answers, *, seed: int) -> Parity:
+def _against_keras(target: Target, answers: Answers) -> Parity:
     assert target.pack is not None
     return judge(
         answers.scores,
@@ -269,15 +272,14 @@ def _against_keras(target: Target, answers: Answers, *, seed: int) -> Parity:
         labels=target.labels,
         images=target.pack.names,
         source="parity.npz",
+        groups=target.pack.groups if target.pack.grouped else None,
+        cautions=target.pack.cautions,
         reference=target.pack.probabilities,
         reference_name="keras",
-        seed=seed,
     )
 
 
-def _on_photographs(
-    target: Target, answers: Answers, reference: Answers | None, *, seed: int
-) -> tuple[Parity | None, int]:
+def _on_photographs(target: Target, answers: Answers, reference: Answers | None) -> tuple[Parity | None, int]:
     photographs = answers.photographs
     assert photographs is not None
     readable = ~np.isnan(answers.scores[:, 0])
@@ -290,9 +292,9 @@ def _on_photographs(
         labels=target.labels,
         images=[name for name, kept in zip(photographs.names, readable, strict=True) if kept],
         source=str(photographs.root),
+        cautions=(UNGROUPED_PHOTOGRAPHS,),
         reference=reference.scores[readable] if reference is not None and comparable else None,
         reference_name="float32" if comparable else None,
-        seed=seed,
         images_per_s=answers.images_per_s,
     )
     return parity, int((~readable).sum())

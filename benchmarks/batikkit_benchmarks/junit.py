@@ -26,7 +26,8 @@ def to_junit(report: BenchReport) -> bytes:
         case = xml.SubElement(suite, "testcase", {"classname": _clean(gate.configuration), "name": gate.name})
         if not gate.passed:
             value = "not measured" if gate.value is None else f"{gate.value:g}"
-            xml.SubElement(case, "failure", {"message": f"{gate.name} is {value}, limit {gate.limit:g}"})
+            reason = f": {_clean(gate.reason)}" if gate.reason else ""
+            xml.SubElement(case, "failure", {"message": f"{gate.name} is {value}, limit {gate.limit:g}{reason}"})
     for failure in report.failures:
         case = xml.SubElement(
             suite, "testcase", {"classname": _clean(f"{failure.variant} {failure.runtime}"), "name": "measured"}

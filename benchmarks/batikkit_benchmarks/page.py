@@ -13,7 +13,7 @@ from batikkit_benchmarks.facts import host_facts
 from batikkit_benchmarks.page_parity import parity_section, variant_cell
 from batikkit_benchmarks.plots import colour_class, front, latency_plot, pareto_plot
 from batikkit_benchmarks.report import BenchReport, Gate, Result
-from batikkit_benchmarks.tables import drop, interval, megabytes, percent
+from batikkit_benchmarks.tables import cautions, drop, image_count, interval, megabytes, percent
 from batikkit_benchmarks.validity import RULES
 
 
@@ -73,7 +73,7 @@ def _highlights(reports: Sequence[BenchReport]) -> Iterable[tuple[str, str, str]
     if judged:
         report, best = max(judged, key=lambda pair: pair[1].parity.top1 if pair[1].parity else 0.0)
         assert best.parity is not None
-        yield "most accurate", percent(best.parity.top1), f"{best.name}, n={best.parity.n}"
+        yield "most accurate", percent(best.parity.top1), f"{best.name}, {image_count(best.parity)}"
     gates = [gate for report in reports for gate in report.gates]
     if gates:
         passed = sum(gate.passed for gate in gates)
@@ -104,6 +104,7 @@ def _section(report: BenchReport, number: int, variants: Sequence[str]) -> list[
         parts.append(
             '<div class="warn">This bench was stopped before its end: not everything asked for was measured.</div>'
         )
+    parts += [f'<div class="warn">{escape(line)}</div>' for line in cautions(report)]
     if report.results:
         parts.append(f'<div class="card">{_result_table(report, variants)}</div>')
         parts.append(_doubts(report))
@@ -222,7 +223,8 @@ def _gate_cell(gate: Gate | None) -> str:
         return "-"
     value = "not measured" if gate.value is None else f"{gate.value:.4g}"
     verdict = f'<span class="good">{value} ✓</span>' if gate.passed else f'<span class="bad">{value} FAIL</span>'
-    return f'{verdict} <span class="soft">{"≥" if gate.name.startswith("min") else "≤"} {gate.limit:g}</span>'
+    limit = f'<span class="soft">{"≥" if gate.name.startswith("min") else "≤"} {gate.limit:g}</span>'
+    return f"{verdict} {limit}" + (f'<br><span class="soft">{escape(gate.reason)}</span>' if gate.reason else "")
 
 
 def _hosts(reports: Sequence[BenchReport]) -> str:
@@ -262,7 +264,8 @@ def _method(reports: Sequence[BenchReport]) -> str:
         "<li>Latency is the network alone, batch 1, on real images unless said otherwise; pre is writing the pixels "
         "into the input, post reading and dequantizing the output.</li>"
         f"<li>A latency is {escape(RULES)}.</li>"
-        "<li>Drop: accuracy lost against the reference on the very same images, with a paired bootstrap interval; "
+        "<li>Drop: accuracy lost against the reference on the very same images, with Tango's score interval; "
         "McNemar's exact test asks whether it could be chance.</li>"
+        "<li>Where images depend on each other (copies, or one cloth), intervals and tests count their groups.</li>"
         "<li>Hosts are shown side by side and never averaged.</li></ul>"
     )

@@ -27,6 +27,7 @@ def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[s
         [
             variant_cell(result, colour_class(result.variant, variants)),
             str(parity.n),
+            "-" if parity.groups is None else str(parity.groups),
             interval(parity),
             percent(parity.reference_top1),
             drop(parity),
@@ -40,8 +41,8 @@ def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[s
     ]
     source = judged[0][1]
     headings = (
-        "variant", "images", "top-1 (95 %)", f"reference ({source.reference or 'none'})", "drop, points (95 %)",
-        "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
+        "variant", "images", "groups", "top-1 (95 %)", f"reference ({source.reference or 'none'})",
+        "drop, points (95 %)", "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
     )  # fmt: skip
     parts = [f'<h3>Parity on {escape(source.source)}</h3><div class="card">{html_table(headings, rows)}</div>']
     return [*parts, _motifs(judged), _flips(judged)]

@@ -7,13 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.metrics import (
-    expected_calibration_error,
-    mcnemar_p,
-    paired_drop,
-    paired_drop_interval,
-    wilson_interval,
-)
+from batikkit.intervals import accuracy_interval
+from batikkit.metrics import expected_calibration_error
+from batikkit.paired import drop_resolution, mcnemar_p, paired_drop, paired_drop_interval
 from batikkit_benchmarks.report import Flip, MotifDrop, Parity
 
 Scores = NDArray[np.float32]
@@ -26,9 +22,10 @@ def judge(
     labels: Sequence[str],
     images: Sequence[str],
     source: str,
+    groups: Sequence[str] | None = None,
+    cautions: Sequence[str] = (),
     reference: Scores | None = None,
     reference_name: str | None = None,
-    seed: int = 0,
     images_per_s: float | None = None,
 ) -> Parity:
     """Accuracy of `scores`, and where there is a reference, everything that compares them pairwise.
@@ -39,9 +36,10 @@ def judge(
         labels: C motifs.
         images: N names.
         source: What the images were.
+        groups: N names; images of one group depend on each other. None where that is not known.
+        cautions: What must be known of these figures, one line each.
         reference: float32 [N, C] probabilities of the reference on the same images.
         reference_name: Whose they are.
-        seed: Seeds the bootstrap.
         images_per_s: Rate of the evaluation.
     """
     right = scores.argmax(1) == truth
@@ -50,10 +48,12 @@ def judge(
         source=source,
         n=len(truth),
         top1=float(right.mean()),
-        top1_ci95=wilson_interval(int(right.sum()), len(right)),
+        top1_ci95=accuracy_interval(right, groups),
         calibration_error=expected_calibration_error(scores, truth),
-        per_motif=_per_motif(right, reference_right, truth, labels),
+        per_motif=_per_motif(right, reference_right, truth, labels, groups),
         images_per_s=images_per_s,
+        groups=None if groups is None else len(set(groups)),
+        cautions=tuple(cautions),
     )
     if reference is None or reference_right is None:
         return accuracy
@@ -62,8 +62,9 @@ def judge(
         "reference": reference_name,
         "reference_top1": float(reference_right.mean()),
         "drop_pp": paired_drop(reference_right, right),
-        "drop_ci95_pp": paired_drop_interval(reference_right, right, seed=seed),
-        "mcnemar_p": mcnemar_p(reference_right, right),
+        "drop_ci95_pp": paired_drop_interval(reference_right, right, groups=groups),
+        "resolution_pp": drop_resolution(len(right), groups),
+        "mcnemar_p": mcnemar_p(reference_right, right, groups=groups),
         "agreement": float(np.mean(scores.argmax(1) == reference.argmax(1))),
         "max_abs_diff": float(np.abs(scores - reference).max()),
         "reference_calibration_error": expected_calibration_error(reference, truth),
@@ -77,6 +78,7 @@ def _per_motif(
     reference_right: NDArray[np.bool_] | None,
     truth: NDArray[np.int64],
     labels: Sequence[str],
+    groups: Sequence[str] | None,
 ) -> dict[str, MotifDrop]:
     drops = {}
     for index, label in enumerate(labels):
@@ -85,7 +87,9 @@ def _per_motif(
             continue
         top1 = float(right[mine].mean())
         before = None if reference_right is None else float(reference_right[mine].mean())
-        drops[label] = MotifDrop(int(mine.sum()), top1, before, None if before is None else 100 * (before - top1))
+        drop = None if before is None else 100 * (before - top1)
+        apart = None if groups is None else len({group for group, own in zip(groups, mine, strict=True) if own})
+        drops[label] = MotifDrop(int(mine.sum()), top1, before, drop, apart)
     return drops
 
 

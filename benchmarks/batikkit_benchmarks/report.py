@@ -1,7 +1,8 @@
 """The bench report: its dataclasses, and the JSON file they are written to and read from.
 
 Schema history:
-    1  first version
+    1  first version; its drop intervals were bootstraps, which are replaced when it is read
+    2  groups and cautions of the test images, `resolution_pp`, reasons of gates
 
 Raw latency samples are stored; percentiles are derived from them, and written beside them only for other readers.
 """
@@ -12,7 +13,7 @@ import dataclasses
 import json
 import types
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ import numpy as np
 
 from batikkit import atomic
 from batikkit.errors import InputError
+from batikkit.paired import drop_resolution, paired_drop_interval
 from batikkit_benchmarks.conditions import Conditions
 from batikkit_benchmarks.host import Host
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,21 @@ class Flip:
 
 @dataclass(frozen=True)
 class MotifDrop:
-    """Accuracy on the images of one motif; `drop_pp` in percentage points, None without a reference."""
+    """Accuracy on the images of one motif; `drop_pp` in percentage points, None without a reference.
+
+    `groups` counts the independent groups among the images; None where they are not known.
+    """
 
     n: int
     top1: float
     reference_top1: float | None
     drop_pp: float | None
+    groups: int | None = None
+
+    @property
+    def independent(self) -> int:
+        """Images that do not depend on each other, as far as is known."""
+        return self.n if self.groups is None else self.groups
 
 
 @dataclass(frozen=True)
@@ -81,9 +92,13 @@ class Parity:
     Attributes:
         source: What the images were: `parity.npz` or a folder of photographs.
         reference: Whose answers are the reference: `keras`, another variant's name, or None.
-        top1: Fraction of images named right; `top1_ci95` is its Wilson interval.
-        drop_pp: Accuracy lost against the reference [percentage points], with a paired bootstrap interval.
-        mcnemar_p: Exact two-sided McNemar test of the drop.
+        top1: Fraction of images named right; `top1_ci95` is its interval (`accuracy_interval`).
+        groups: Independent groups of images, which intervals and tests count; None where they are not known and every
+            image counts on its own.
+        cautions: What must be known of these figures, one line each.
+        drop_pp: Accuracy lost against the reference [percentage points], with its interval (`paired_drop_interval`).
+        resolution_pp: Where that interval would end had no answer flipped: no smaller drop can be ruled out here.
+        mcnemar_p: Exact two-sided test of the drop, McNemar's or over groups its like.
         agreement: Fraction of images on which both name the same motif.
         max_abs_diff: Largest difference of any probability.
         calibration_error: Expected calibration error over 15 bins, 0..1.
@@ -106,6 +121,9 @@ class Parity:
     reference_calibration_error: float | None = None
     flipped: tuple[Flip, ...] = ()
     images_per_s: float | None = None
+    groups: int | None = None
+    cautions: tuple[str, ...] = ()
+    resolution_pp: float | None = None
 
 
 @dataclass(frozen=True)
@@ -168,13 +186,20 @@ class Failure:
 
 @dataclass(frozen=True)
 class Gate:
-    """A limit one result was held against; `value` is None when it could not be measured, which fails the gate."""
+    """A limit one result was held against.
+
+    Attributes:
+        value: None when it could not be measured.
+        reason: Why the gate cannot be judged, which fails it: `too few images to tell: ...`, `not valid: ...`,
+            `not measured: ...`. Empty where the value speaks for itself.
+    """
 
     name: str
     configuration: str
     limit: float
     value: float | None
     passed: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -229,14 +254,40 @@ def read_report(path: Path) -> BenchReport:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         found = raw.get("schema_version")
-        if found != SCHEMA_VERSION:
-            raise InputError(f"{path} has schema_version {found!r}, this batikkit reads {SCHEMA_VERSION}: bench again")
+        if found not in (1, SCHEMA_VERSION):
+            raise InputError(
+                f"{path} has schema_version {found!r}, this batikkit reads 1 and {SCHEMA_VERSION}: bench again"
+            )
         report: BenchReport = _build(BenchReport, raw)
+        if found == 1:
+            report = _from_version_1(report)
     except OSError as error:
         raise InputError(f"cannot read bench report {path}: {error.strerror}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path} is not a bench report ({error}): name a file written by 'batikkit bench'") from error
     return report
+
+
+def _from_version_1(report: BenchReport) -> BenchReport:
+    """The report with the drop intervals of this version, which the flipped answers tell; its groups stay unknown."""
+    results = tuple(replace(r, parity=_drop_again(r.parity)) if r.parity else r for r in report.results)
+    return replace(report, results=results, schema_version=SCHEMA_VERSION)
+
+
+def _drop_again(parity: Parity) -> Parity:
+    if parity.drop_pp is None:
+        return parity
+    reference, candidate = np.ones((2, parity.n), np.bool_)
+    lost = sum(flip.reference == flip.truth for flip in parity.flipped)
+    gained = sum(flip.answer == flip.truth for flip in parity.flipped)
+    candidate[:lost] = False
+    reference[lost : lost + gained] = False
+    return replace(
+        parity,
+        drop_ci95_pp=paired_drop_interval(reference, candidate),
+        resolution_pp=drop_resolution(parity.n),
+        cautions=("the bench is of an older batikkit and names no groups: every image counts on its own",),
+    )
 
 
 def _build(kind: Any, raw: Any) -> Any:

@@ -85,8 +85,10 @@ def report_table(report: BenchReport) -> Table:
 def footnotes(report: BenchReport) -> list[str]:
     """What the table cannot hold: the test set, doubtful latencies, failures and gates."""
     lines = []
-    counts = sorted({(r.parity.n, r.parity.source) for r in report.results if r.parity})
-    lines += [f"accuracy on {n} images of {source}; drop and agreement against the reference" for n, source in counts]
+    judged = [result.parity for result in report.results if result.parity]
+    counts = dict.fromkeys((image_count(parity), parity.source) for parity in judged)
+    lines += [f"accuracy on {n} of {source}; drop and agreement against the reference" for n, source in counts]
+    lines += cautions(report)
     lines += [
         f"(!) {result.name}: latency not valid: {result.notes[0]}" for result in report.results if not result.valid
     ]
@@ -104,10 +106,21 @@ def footnotes(report: BenchReport) -> list[str]:
     return lines
 
 
+def image_count(parity: Parity) -> str:
+    """`90 images`, or `90 images in 40 groups`."""
+    together = parity.groups is not None and parity.groups < parity.n
+    return f"{parity.n} images" + (f" in {parity.groups} groups" if together else "")
+
+
+def cautions(report: BenchReport) -> list[str]:
+    """What must be known of a bench's accuracies, each line once."""
+    return list(dict.fromkeys(line for r in report.results if r.parity for line in r.parity.cautions))
+
+
 def gate_text(gate: Gate) -> str:
-    """`max_p90_ms 41.2 (limit 33)`."""
+    """`max_p90_ms 41.2 (limit 33)`, and why it cannot be judged where it cannot."""
     value = "not measured" if gate.value is None else f"{gate.value:.4g}"
-    return f"{gate.name} {value} (limit {gate.limit:g})"
+    return f"{gate.name} {value} (limit {gate.limit:g})" + (f": {gate.reason}" if gate.reason else "")
 
 
 def renderables(report: BenchReport) -> list[RenderableType]:

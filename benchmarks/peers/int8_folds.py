@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.metrics import mcnemar_p, paired_drop_interval
+from batikkit.intervals import Groups
+from batikkit.paired import mcnemar_p, paired_drop_interval
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, read_run
 from batikkit.tflite.runtime import open_model
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--target-drop", help="climb the ladder to this, in points")
     asked = parser.parse_args()
     found: dict[str, list[NDArray[np.float32]]] = {"float": [], "converter": [], "batikkit": []}
-    truth = []
+    truth, groups = [], []
     for run in asked.runs:
         command = [sys.executable, "-c", "from batikkit.cli import main; main()", "export", str(run), "--int8"]
         # Exit code 1 says that no rung met the goal; the nearest file is there all the same.
@@ -63,15 +64,24 @@ def main() -> None:
         for name, scores in answers.items():
             found[name].append(scores)
         truth.append(labels)
+        groups += pack.groups
         for name in ("converter", "batikkit"):
-            print(json.dumps({"run": run.name, **compared(answers["float"], answers[name], labels, name)}), flush=True)
+            print(
+                json.dumps({"run": run.name, **compared(answers["float"], answers[name], labels, pack.groups, name)}),
+                flush=True,
+            )
     pooled = {name: np.concatenate(parts) for name, parts in found.items()}
     for name in ("converter", "batikkit"):
-        print(json.dumps({"run": "all", **compared(pooled["float"], pooled[name], np.concatenate(truth), name)}))
+        whole = compared(pooled["float"], pooled[name], np.concatenate(truth), groups, name)
+        print(json.dumps({"run": "all", **whole}))
 
 
 def compared(
-    reference: NDArray[np.float32], candidate: NDArray[np.float32], truth: NDArray[np.int64], name: str
+    reference: NDArray[np.float32],
+    candidate: NDArray[np.float32],
+    truth: NDArray[np.int64],
+    groups: Groups,
+    name: str,
 ) -> dict[str, object]:
     """How far a file's answers are from the float network's."""
     before, after = reference.argmax(axis=1) == truth, candidate.argmax(axis=1) == truth
@@ -81,8 +91,8 @@ def compared(
         "n": len(truth),
         "float_accuracy": round(float(before.mean()), 4),
         "drop_pp": round(100 * float(before.mean() - after.mean()), 2),
-        "drop_ci95_pp": [round(value, 2) for value in paired_drop_interval(before, after)],
-        "mcnemar_p": round(mcnemar_p(before, after), 3),
+        "drop_ci95_pp": [round(value, 2) for value in paired_drop_interval(before, after, groups=groups)],
+        "mcnemar_p": round(mcnemar_p(before, after, groups=groups), 3),
         "same_answers": same,
         "agreement": round(same / len(truth), 4),
         "mean_difference": round(float(np.abs(reference - candidate).mean()), 5),

@@ -160,7 +160,9 @@ def main() -> None:
         for system, variant, content, seconds in candidates(run):
             pack = read_parity_pack(run / EXPORT_FOLDER / "parity.npz")
             given = answers_of(content, np.stack(list(iter_images(pack))))
-            found.setdefault((system, variant), []).append((pack.probabilities, given, pack.labels))
+            found.setdefault((system, variant), []).append(
+                (pack.probabilities, given, pack.labels, np.array(pack.groups))
+            )
             sizes = {"size_bytes": len(content), "gzip_bytes": gzip_bytes(content), "seconds": round(seconds)}
             print(json.dumps({"run": original.name, **_row(found[system, variant][-1:], system, variant), **sizes}))
             sys.stdout.flush()
@@ -177,9 +179,10 @@ def _copies(runs: list[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def _row(parts: list[tuple[NDArray[Any], ...]], system: str, variant: str) -> dict[str, object]:
-    reference, given, truth = (np.concatenate(column) for column in zip(*parts, strict=True))
+    reference, given, truth, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
     accuracy = round(float(np.mean(given.argmax(axis=1) == truth)), 4)
-    return {"system": system, "variant": variant, "accuracy": accuracy, **compared(reference, given, truth, system)}
+    judged = compared(reference, given, truth, groups, system)
+    return {"system": system, "variant": variant, "accuracy": accuracy, **judged}
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ def write_parity(source: Source, net: LoadedNet, *, samples: Sequence[Sample]) -
         labels=labels,
         probabilities=probabilities,
         names=[sample.path for sample in samples],
+        groups=[sample.group for sample in samples],
         image_size=net.image_size,
     )
     return float(np.mean(probabilities.argmax(axis=1) == labels))

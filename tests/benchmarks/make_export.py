@@ -115,7 +115,13 @@ def main(folder: Path) -> None:
     write_labels(folder / "labels.txt", LABELS)
     names = [f"{LABELS[label]}/{index:03d}.png" for index, label in enumerate(truth)]
     write_parity_pack(
-        folder / "parity.npz", test, labels=truth, probabilities=probabilities, names=names, image_size=SIZE
+        folder / "parity.npz",
+        test,
+        labels=truth,
+        probabilities=probabilities,
+        names=names,
+        groups=names,
+        image_size=SIZE,
     )
     print("top-1", float(np.mean(probabilities.argmax(1) == truth)))
 

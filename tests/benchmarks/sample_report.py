@@ -18,7 +18,7 @@ def make_result(**changes: object) -> Result:
         top1=0.75,
         top1_ci95=(0.3, 0.95),
         calibration_error=0.1,
-        per_motif={"kawung": MotifDrop(2, 0.5, 1.0, 50.0), "parang": MotifDrop(2, 1.0, 1.0, 0.0)},
+        per_motif={"kawung": MotifDrop(2, 0.5, 1.0, 50.0, 2), "parang": MotifDrop(2, 1.0, 1.0, 0.0, 1)},
         reference="keras",
         reference_top1=1.0,
         drop_pp=25.0,
@@ -27,6 +27,9 @@ def make_result(**changes: object) -> Result:
         agreement=0.75,
         max_abs_diff=0.5,
         reference_calibration_error=0.05,
+        groups=3,
+        cautions=("test cloths were seen in training",),
+        resolution_pp=60.0,
         flipped=(Flip("kawung/1.jpg", "kawung", "kawung", "parang", 0.6, 0.7),),
     )
     result = Result(

@@ -14,10 +14,12 @@ from batikkit.errors import InputError
 from batikkit.runs import write_run
 from batikkit_benchmarks.collection import collect, unlike_files
 from batikkit_benchmarks.host import read_host
+from batikkit_benchmarks.junit import to_junit
 from batikkit_benchmarks.markdown import to_markdown
 from batikkit_benchmarks.page import to_html
 from batikkit_benchmarks.plots import front, latency_plot
 from batikkit_benchmarks.report import BenchReport, Gate, Latency, write_report
+from batikkit_benchmarks.tables import footnotes
 from web_pages import assert_whole, screenshot
 
 
@@ -97,6 +99,25 @@ def test_the_front_holds_what_nothing_dominates() -> None:
     assert [result.variant for result in front([fast, small, worse])] == ["fast", "small"]
     believed = [dataclasses.replace(result, valid=result is not fast) for result in (fast, small, worse)]
     assert [result.variant for result in front(believed)] == ["small"]
+
+
+def test_cautions_groups_and_reasons_are_shown_everywhere() -> None:
+    gate = Gate("max_drop", "int8 · ai-edge-litert · 1 thread", 1, 25.0, False, "too few images to tell: <4> images")
+    report = make_report(gates=(gate,))
+    texts = ("test cloths were seen in training", "4 images in 3 groups", "too few images to tell: ")
+    shown = {
+        "page": to_html([report], title="t"),
+        "markdown": to_markdown([report], title="t"),
+        "terminal": "\n".join(footnotes(report)),
+    }
+    for place, written in shown.items():
+        assert [text for text in texts if text not in written] == [], place
+        assert written.count(texts[0]) == 1, place
+    assert "<4>" not in shown["page"]
+    assert gate.reason.encode() not in to_junit(report)
+    assert b"too few images to tell: &lt;4&gt; images" in to_junit(report)
+    silent = make_report(make_result(parity=None))
+    assert texts[0] not in to_html([silent], title="t")
 
 
 def test_every_gate_has_its_cell() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from PIL import Image
 
 from batikkit.data.photographs import decoded_ahead, find_photographs
 from batikkit.errors import InputError
-from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.paired import drop_resolution
+from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
 from batikkit_benchmarks.bench import Settings, run_bench
 from batikkit_benchmarks.parity import judge
 from batikkit_benchmarks.targets import select
@@ -37,6 +39,32 @@ def test_the_comparison_counts_pairwise() -> None:
     assert found.per_motif["parang"].drop_pp == -50.0
     assert found.drop_ci95_pp is not None
     assert found.drop_ci95_pp[0] < 0 < found.drop_ci95_pp[1]
+
+
+def test_groups_reach_interval_test_and_motifs() -> None:
+    truth, images = np.repeat([0, 1], 20), [f"{i}.png" for i in range(40)]
+    reference, scores = (np.eye(2, dtype=np.float32)[truth] for _ in range(2))
+    scores[:8] = scores[:8, ::-1]
+    groups = [f"cloth {i // 4}" for i in range(40)]
+    alone, together = (
+        judge(
+            scores,
+            truth,
+            labels=LABELS,
+            images=images,
+            source="s",
+            groups=g,
+            reference=reference,
+            reference_name="keras",
+        )
+        for g in (None, groups)
+    )
+    assert (alone.groups, together.groups) == (None, 10)
+    assert together.top1_ci95[0] < alone.top1_ci95[0]
+    for key in ("drop_ci95_pp", "mcnemar_p", "resolution_pp"):
+        wider, narrower = (np.ravel(getattr(parity, key))[-1] for parity in (together, alone))
+        assert wider > narrower, key
+    assert (together.per_motif["kawung"].independent, alone.per_motif["kawung"].independent) == (5, 20)
 
 
 def test_without_a_reference_only_accuracy_is_told() -> None:
@@ -75,6 +103,29 @@ def test_photographs_give_the_same_accuracy_as_the_pack_made_of_them(shared_expo
     assert int8 is not None
     assert int8.reference == "float32"
     assert int8.drop_pp == pytest.approx(packed.results[1].parity.drop_pp)  # type: ignore[union-attr]
+
+
+def test_what_the_pack_says_reaches_the_report(shared_export: Path, tmp_path: Path) -> None:
+    """Groups of three and a caution, written into the pack beside a real file, and the same pack without groups."""
+    shutil.copytree(shared_export, tmp_path / "export")
+    pack = read_parity_pack(shared_export / "parity.npz")
+    write_parity_pack(
+        tmp_path / "export" / "parity.npz",
+        iter_images(pack),
+        labels=pack.labels,
+        probabilities=pack.probabilities,
+        names=pack.names,
+        groups=[f"cloth {index // 3}" for index in range(len(pack.names))],
+        image_size=pack.image_shape[0],
+        caution="test cloths were seen in training",
+    )
+    *_, report = run_bench(
+        select([tmp_path / "export" / "int8.tflite"], runs_dir=Path("runs")), Settings(min_runs=10, min_seconds=0.1)
+    )
+    parity = report.results[0].parity
+    assert parity is not None
+    assert (parity.n, parity.groups, parity.cautions) == (90, 30, ("test cloths were seen in training",))
+    assert parity.resolution_pp == drop_resolution(90, np.arange(90) // 3)
 
 
 def test_decoding_keeps_the_order_and_skips_nothing(photographs: Path) -> None:

@@ -12,6 +12,7 @@ from batikkit.assets.golden import read_expected
 from batikkit.assets.verify import verify_folder
 from batikkit.cli import main
 from batikkit.errors import InputError, VerificationError
+from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,7 @@ def test_a_folder_is_written_verified_and_replaced(run: Path, tmp_path: Path) ->
     card = (out / "model_card.md").read_text(encoding="utf-8")
     assert "photographs" in card
     assert "$" not in card
+    assert "seen in training" not in card
     assert len(read_expected(out / "golden" / "expected.json")) == 10
     before = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="not empty"):
@@ -41,6 +43,34 @@ def test_a_folder_is_written_verified_and_replaced(run: Path, tmp_path: Path) ->
     build_assets(run, out, replace=True)
     assert before == {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert [path.name for path in tmp_path.iterdir()] == ["assets"]
+
+
+@pytest.mark.slow
+def test_the_card_tells_groups_and_what_the_split_lacks(run: Path, tmp_path: Path) -> None:
+    """The same pixels as two cloths in all, some of which training saw."""
+    copied = Path(shutil.copytree(run, tmp_path / run.name))
+    pack = read_parity_pack(run / "export" / "parity.npz")
+    write_parity_pack(
+        copied / "export" / "parity.npz",
+        iter_images(pack),
+        labels=pack.labels,
+        probabilities=pack.probabilities,
+        names=pack.names,
+        groups=[f"cloth {index % 2}" for index in range(len(pack.names))],
+        image_size=pack.image_shape[0],
+        caution="test cloths were seen in training",
+    )
+    plain, told = (build_assets(place, tmp_path / f"assets{n}") for n, place in enumerate((run, copied)))
+    card = (told.folder / "model_card.md").read_text(encoding="utf-8")
+    assert "**Test cloths were seen in training.**" in card
+    assert f"n = {len(pack.names)} images in 2 independent groups" in card
+    for alone, together in zip(plain.figures, told.figures, strict=True):
+        assert together.evaluation.report.accuracy == alone.evaluation.report.accuracy
+        for wide, narrow in (
+            (together.evaluation.report.accuracy_ci95, alone.evaluation.report.accuracy_ci95),
+            (together.drop_ci95_pp, alone.drop_ci95_pp),
+        ):
+            assert wide[1] - wide[0] > narrow[1] - narrow[0]
 
 
 @pytest.mark.slow

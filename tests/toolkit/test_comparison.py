@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
 from batikkit.errors import InputError
 from batikkit.evaluation.comparison import Part, read_comparison, write_comparison
@@ -17,7 +18,8 @@ from batikkit.evaluation.page import to_html
 from batikkit.evaluation.predictions import Predictions
 from batikkit.evaluation.reports import write_reports
 from batikkit.evaluation.text import confusion_table, pair_table, system_table, to_markdown, verdicts
-from batikkit.metrics import mcnemar_p, wilson_interval
+from batikkit.intervals import wilson_interval
+from batikkit.paired import mcnemar_p
 from sample_comparison import NITIK, make_comparison, make_predictions
 from web_pages import assert_whole, screenshot
 
@@ -65,24 +67,25 @@ def test_a_verdict_needs_more_than_a_lead() -> None:
 
 def test_dependent_images_widen_the_interval() -> None:
     right = [True] * 40 + [False] * 20
-    alone = compare(candidate("a", right)).systems[0].accuracy_ci95
+    alone = compare(candidate("a", right)).systems[0].evaluation.report.accuracy_ci95
     assert alone == wilson_interval(40, 60)
     turns = [f"cloth{number // 4}" for number in range(60)]
     together = compare(candidate("a", right, groups=turns))
-    low, high = together.systems[0].accuracy_ci95
-    # Four equal answers per cloth are one observation: 10 of 15 cloths, up to the estimate of the variance.
-    expected = wilson_interval(10, 15)
+    low, high = together.systems[0].evaluation.report.accuracy_ci95
+    # Four equal answers per cloth are one observation: 10 of 15 cloths, at Student's instead of the normal quantile.
+    expected = wilson_interval(10, 15, confidence=1 - 2 * stats.norm.sf(stats.t.ppf(0.975, 14)))
     assert (low, high) == pytest.approx(expected, abs=0.02)
     assert together.groups == 15
     assert "15 independent groups" in to_markdown(together)
 
 
-def test_groups_are_resampled_together() -> None:
+def test_leads_and_tests_count_groups() -> None:
     turns = [f"cloth{number // 4}" for number in range(48)]
     weak, strong = [n // 4 % 3 == 0 for n in range(48)], [n // 4 % 2 == 0 for n in range(48)]
-    single = compare(candidate("weak", weak), candidate("strong", strong)).pairs[0].gain_ci95_pp
+    single = compare(candidate("weak", weak), candidate("strong", strong)).pairs[0]
     grouped = compare(candidate("weak", weak, groups=turns), candidate("strong", strong, groups=turns)).pairs[0]
-    assert grouped.gain_ci95_pp[0] < single[0] < single[1] < grouped.gain_ci95_pp[1]
+    assert grouped.gain_ci95_pp[0] < single.gain_ci95_pp[0] < single.gain_ci95_pp[1] < grouped.gain_ci95_pp[1]
+    assert grouped.mcnemar_p > single.mcnemar_p
 
 
 def test_folds_are_pooled_and_spread_is_told() -> None:

@@ -56,7 +56,7 @@ def test_a_run_is_judged_on_its_own_test_split(trained_run: Path, tmp_path: Path
     found = read_comparison(tmp_path / "answer.json")
     assert found == read_comparison(tmp_path / "out" / "evaluation.json")
     expected = read_evaluation(trained_run / "metrics.json")
-    assert found.systems[0].evaluation.report.confusion == expected.report.confusion
+    assert found.systems[0].evaluation.report == expected.report  # intervals too: train and evaluate count one way
     assert set(read_predictions(tmp_path / "out" / "predictions.csv").paths) == paths_of(trained_run, "test")
     assert_whole((tmp_path / "out" / "evaluation.html").read_text())
     assert (tmp_path / "out" / "figures" / "per_class.png").exists()

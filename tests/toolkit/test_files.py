@@ -107,7 +107,9 @@ def _pack(path: Path, images: np.ndarray) -> None:
         labels=np.arange(count) % 2,
         probabilities=np.full((count, 2), 0.5, np.float32),
         names=[f"a/{i}.png" for i in range(count)],
+        groups=[f"cloth {i // 2}" for i in range(count)],
         image_size=8,
+        caution="test cloths were seen in training",
     )
 
 
@@ -118,9 +120,32 @@ def test_parity_pack_round_trip_and_plain_numpy_can_read_it(tmp_path: Path) -> N
     pack = read_parity_pack(path)
     assert pack.labels.tolist() == [0, 1, 0, 1, 0]
     assert pack.names[4] == "a/4.png"
+    assert pack.groups == ("cloth 0", "cloth 0", "cloth 1", "cloth 1", "cloth 2")
+    assert pack.cautions == ("test cloths were seen in training",)
     assert np.array_equal(np.stack(list(iter_images(pack))), images)
     with np.load(path) as arrays:
         assert np.array_equal(arrays["images"], images)
+
+
+def test_parity_packs_of_other_versions(tmp_path: Path) -> None:
+    """Version 1 had no groups: it is read with a word on that; a newer one than ours is refused in one line."""
+    path = tmp_path / "parity.npz"
+    old = {
+        "images": np.zeros((3, 8, 8, 3), np.uint8),
+        "labels": np.arange(3),
+        "probabilities": np.full((3, 2), 0.5, np.float32),
+        "names": np.array(["a/0.png", "a/1.png", "b/0.png"]),
+    }
+    np.savez(path, **old, schema_version=np.int64(1))
+    pack = read_parity_pack(path)
+    assert (pack.groups, pack.grouped) == (pack.names, False)
+    assert "every image counts on its own" in pack.cautions[0]
+    np.savez(path, **old, schema_version=np.int64(3))
+    with pytest.raises(InputError, match="version 3: this batikkit reads 1 to 2"):
+        read_parity_pack(path)
+    np.savez(path, **old, groups=np.array(["a"]), caution=np.str_(""), schema_version=np.int64(2))
+    with pytest.raises(InputError, match="inconsistent"):
+        read_parity_pack(path)
 
 
 def test_damaged_parity_packs_are_refused(tmp_path: Path) -> None:
@@ -143,6 +168,7 @@ def test_too_few_images_leave_no_pack(tmp_path: Path) -> None:
             labels=np.array([0]),
             probabilities=np.ones((1, 2), np.float32),
             names=["a"],
+            groups=["a"],
             image_size=8,
         )
     assert list(tmp_path.iterdir()) == []

@@ -44,5 +44,9 @@ def test_counts() -> None:
     assert kept.coverage == 2 / 3
     assert kept.error == 0.5
     assert accepted(Rejection(1.0, 0.7), scores) == 2 / 3
+    low, high = kept.error_ci95
+    assert low < 0.5 < high
+    cloth = apply(Rejection(1.0, 0.7), scores, np.array([0, 0, 0]), groups=["one", "other", "one"])
+    assert cloth.error_ci95 == (0.0, 1.0)  # both answered images are of one cloth
     nothing = apply(Rejection(1.0, 1.1), scores, np.array([0, 0, 0]))
     assert (nothing.error, nothing.error_ci95) == (0.0, (0.0, 1.0))

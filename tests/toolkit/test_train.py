@@ -117,7 +117,7 @@ def test_a_loss_that_is_not_a_number_ends_with_a_line(
 
 
 def test_evaluation_file_is_json_with_a_schema(trained_run: Path) -> None:
-    assert json.loads((trained_run / "metrics.json").read_text())["schema_version"] == 1
+    assert json.loads((trained_run / "metrics.json").read_text())["schema_version"] == 2
 
 
 def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weights_035: Path, tmp_path: Path) -> None:

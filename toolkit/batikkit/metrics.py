@@ -1,15 +1,13 @@
-"""Pure NumPy metrics of a classifier and their uncertainty. No files, no frameworks."""
+"""Pure NumPy metrics of a classifier. No files, no frameworks; their uncertainty is in `intervals`."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
+
+from batikkit.intervals import Groups, accuracy_interval
 
 Ints = NDArray[np.integer]
 Floats = NDArray[np.floating]
@@ -17,19 +15,24 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """One motif's figures; each ratio is 0 where its denominator is 0."""
+    """One motif's figures; each ratio is 0 where its denominator is 0, and there is no interval without test images."""
 
     precision: float
     recall: float
     f1: float
     support: int
+    recall_ci95: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
 class ClassificationReport:
-    """Figures of one test: fractions in 0..1, `confusion[i][j]` = images of class i predicted as j."""
+    """Figures of one test: fractions in 0..1, `confusion[i][j]` = images of class i predicted as j.
+
+    The intervals are those of `groups` independent groups of images; the macro averages are over one set of classes.
+    """
 
     n: int
+    groups: int
     accuracy: float
     accuracy_ci95: tuple[float, float]
     macro_precision: float
@@ -50,10 +53,19 @@ def confusion_matrix(truth: Ints, predicted: Ints, *, classes: int) -> NDArray[n
     return np.bincount(flat, minlength=classes * classes).reshape(classes, classes)
 
 
-def classification_report(truth: Ints, predicted: Ints, *, classes: int) -> ClassificationReport:
-    """Accuracy with its Wilson interval, macro averages over the classes that occur, and the confusion matrix.
+def classification_report(
+    truth: Ints, predicted: Ints, *, classes: int, groups: Groups | None = None
+) -> ClassificationReport:
+    """Accuracy and each motif's recall with their intervals, macro averages and the confusion matrix.
 
-    A class with neither test images nor predictions says nothing about the model and is left out of the macro averages.
+    Precision, recall and F1 are averaged over the same classes, as scikit-learn does: those with test images or
+    predictions. A class with neither says nothing about the model.
+
+    Args:
+        truth: int [N], the right classes.
+        predicted: int [N], the named ones.
+        classes: How many there are.
+        groups: Of each image, see `accuracy_interval`; None: every image on its own.
 
     Raises:
         ValueError: no images, or arrays of unlike length.
@@ -61,142 +73,39 @@ def classification_report(truth: Ints, predicted: Ints, *, classes: int) -> Clas
     if len(truth) == 0 or len(truth) != len(predicted):
         raise ValueError(f"need equally many truths and predictions, at least one: got {len(truth)}, {len(predicted)}")
     matrix = confusion_matrix(truth, predicted, classes=classes)
-    hits = int(np.trace(matrix))
-    rows = tuple(_class_metrics(matrix, index) for index in range(classes))
-    seen = [row for index, row in enumerate(rows) if row.support or matrix[:, index].sum()]
+    right, codes = np.asarray(truth) == np.asarray(predicted), _codes(groups, len(truth))
+    rows = []
+    for index in range(classes):
+        mine = np.asarray(truth) == index
+        rows.append(_class_metrics(matrix, index, accuracy_interval(right[mine], codes[mine]) if mine.any() else None))
+    seen = [row for index, row in enumerate(rows) if row.support or matrix[:, index].any()]
     return ClassificationReport(
         n=len(truth),
-        accuracy=hits / len(truth),
-        accuracy_ci95=wilson_interval(hits, len(truth)),
+        groups=len(np.unique(codes)),
+        accuracy=float(right.mean()),
+        accuracy_ci95=accuracy_interval(right, codes),
         macro_precision=float(np.mean([row.precision for row in seen])),
-        macro_recall=float(np.mean([row.recall for row in seen if row.support])),
+        macro_recall=float(np.mean([row.recall for row in seen])),
         macro_f1=float(np.mean([row.f1 for row in seen])),
-        per_class=rows,
+        per_class=tuple(rows),
         confusion=tuple(tuple(int(cell) for cell in row) for row in matrix),
     )
 
 
-def _class_metrics(matrix: NDArray[np.int64], index: int) -> ClassMetrics:
+def _codes(groups: Groups | None, n: int) -> NDArray[np.int64]:
+    """The group of each image as a number."""
+    if groups is None:
+        return np.arange(n, dtype=np.int64)
+    return np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+
+def _class_metrics(matrix: NDArray[np.int64], index: int, recall_ci95: tuple[float, float] | None) -> ClassMetrics:
     hits = int(matrix[index, index])
     predicted, support = int(matrix[:, index].sum()), int(matrix[index].sum())
     precision = hits / predicted if predicted else 0.0
     recall = hits / support if support else 0.0
     f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
-    return ClassMetrics(precision, recall, f1, support)
-
-
-def wilson_interval(successes: int, n: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Score interval of a proportion (Wilson 1927), which stays inside 0..1 and is honest for small `n`.
-
-    Raises:
-        ValueError: `n` is not positive.
-    """
-    if n <= 0:
-        raise ValueError(f"an interval needs at least one trial, got n={n}")
-    return _score_interval(successes / n, n, confidence)
-
-
-def _score_interval(p: float, n: float, confidence: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def accuracy_interval(
-    right: NDArray[np.bool_], groups: Sequence[str], *, confidence: float = 0.95
-) -> tuple[float, float]:
-    """Wilson's interval of the accuracy, at the number of independent images that the groups leave.
-
-    Four turns of one cloth are not four observations. The variance of the mean is estimated between groups, and the
-    images count for as many independent ones as would have it (the effective sample size of Korn and Graubard 1998);
-    never for more than there are. Where every image is its own group this is `wilson_interval`.
-
-    Args:
-        right: bool [N].
-        groups: N names; images of one group depend on each other.
-        confidence: Coverage.
-
-    Raises:
-        ValueError: no images.
-    """
-    n, sums = len(right), _per_group(right.astype(float), groups)
-    if len(sums) == n:
-        return wilson_interval(int(right.sum()), n, confidence=confidence)
-    p = float(right.mean())
-    spread = sum((total - p * size) ** 2 for total, size in sums) * len(sums) / max(1, len(sums) - 1) / n**2
-    effective = p * (1 - p) / spread if spread else float(len(sums))
-    return _score_interval(p, min(float(n), effective), confidence)
-
-
-def _per_group(values: NDArray[np.floating], groups: Iterable[object]) -> list[tuple[float, int]]:
-    """(sum of values, number of images) of each group."""
-    sums: dict[object, tuple[float, int]] = {}
-    for value, group in zip(values, groups, strict=True):
-        total, size = sums.get(group, (0.0, 0))
-        sums[group] = (total + float(value), size + 1)
-    return list(sums.values())
-
-
-def paired_drop(reference_right: NDArray[np.bool_], candidate_right: NDArray[np.bool_]) -> float:
-    """Accuracy lost by the candidate on the same images, in percentage points (negative: it gained)."""
-    return 100.0 * float(np.mean(reference_right.astype(float) - candidate_right.astype(float)))
-
-
-def paired_drop_interval(
-    reference_right: NDArray[np.bool_],
-    candidate_right: NDArray[np.bool_],
-    *,
-    groups: Sequence[str] | None = None,
-    confidence: float = 0.95,
-    resamples: int = 10_000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap over images, or over groups of them, of `paired_drop`, in percentage points (Efron 1979).
-
-    Images that change the answer alike are interchangeable, so each resample is one multinomial draw of how often each
-    kind occurs: exact and independent of how many images there are.
-
-    Args:
-        reference_right: bool [N].
-        candidate_right: bool [N].
-        groups: N names; images of one group are drawn together. None: every image on its own.
-        confidence: Coverage.
-        resamples: Bootstrap draws.
-        seed: Seeds the bootstrap.
-    """
-    n = len(reference_right)
-    if n == 0:
-        raise ValueError("an interval needs at least one image")
-    lost = reference_right.astype(float) - candidate_right.astype(float)
-    kinds = Counter(_per_group(lost, range(n) if groups is None else groups))
-    (values, sizes), counts = np.array(list(kinds)).T, np.array(list(kinds.values()))
-    draws = np.random.default_rng(seed).multinomial(counts.sum(), counts / counts.sum(), size=resamples)
-    drops = 100.0 * (draws @ values) / (draws @ sizes)
-    tail = 100 * (1 - confidence) / 2
-    low, high = np.percentile(drops, [tail, 100 - tail])
-    return float(low), float(high)
-
-
-def mcnemar_p(reference_right: NDArray[np.bool_], candidate_right: NDArray[np.bool_]) -> float:
-    """Two-sided exact McNemar test (binomial on the discordant pairs); 1.0 where no pair is discordant."""
-    lost = int(np.sum(reference_right & ~candidate_right))
-    gained = int(np.sum(~reference_right & candidate_right))
-    n, k = lost + gained, min(lost, gained)
-    if n == 0:
-        return 1.0
-    tail = sum(math.comb(n, i) for i in range(k + 1)) / 2**n
-    return min(1.0, 2.0 * float(tail))
-
-
-def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P-values adjusted for being several (Holm 1979), in their order."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted, largest = [0.0] * len(p_values), 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, (len(order) - rank) * p_values[index]))
-        adjusted[index] = largest
-    return tuple(adjusted)
+    return ClassMetrics(precision, recall, f1, support, recall_ci95)
 
 
 def expected_calibration_error(probabilities: Floats, truth: Ints, *, bins: int = 15) -> float:

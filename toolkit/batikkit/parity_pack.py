@@ -1,7 +1,11 @@
-"""`parity.npz`: test photographs as pixels, their labels and the Keras model's answers.
+"""`parity.npz`: test photographs as pixels, their labels and groups, and the Keras model's answers.
 
 With it any device measures accuracy and parity on identical pixels, without TensorFlow and without the opinion of
 another JPEG decoder. Images are read one at a time, so that a large pack fits a small board.
+
+Schema history:
+    1  first version
+    2  `groups` and `caution`
 """
 
 from __future__ import annotations
@@ -18,7 +22,9 @@ from batikkit import atomic
 from batikkit.errors import InputError
 
 PARITY_FILE = "parity.npz"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+UNGROUPED = "the parity pack is of an older batikkit and names no groups: every image counts on its own; export again"
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,9 @@ class ParityPack:
         labels: int64 [N], index into labels.txt.
         probabilities: float32 [N, C], the Keras model's output for each image.
         names: The N file names, relative to the data set.
+        groups: N names; images of one group depend on each other. Of a pack of version 1 each image is its own.
+        grouped: Whether the pack says so itself.
+        caution: What whoever reads its figures must know, such as that test cloths were seen in training; else empty.
     """
 
     path: Path
@@ -38,6 +47,14 @@ class ParityPack:
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     names: tuple[str, ...]
+    groups: tuple[str, ...]
+    grouped: bool
+    caution: str = ""
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """What must be known of figures from this pack, one line each."""
+        return tuple(line for line in (self.caution, "" if self.grouped else UNGROUPED) if line)
 
 
 def write_parity_pack(
@@ -47,12 +64,14 @@ def write_parity_pack(
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     names: Sequence[str],
+    groups: Sequence[str],
     image_size: int,
+    caution: str = "",
 ) -> None:
     """Writes the pack, streaming `images` (uint8 [image_size, image_size, 3] each, as many as `labels`)."""
-    count = len(labels)
-    if not count == len(probabilities) == len(names):
-        raise ValueError(f"unlike lengths: {count} labels, {len(probabilities)} probabilities, {len(names)} names")
+    count, others = len(labels), {"probabilities": probabilities, "names": names, "groups": groups}
+    if any(len(other) != count for other in others.values()):
+        raise ValueError(f"unlike lengths: {count} labels, {', '.join(f'{len(o)} {n}' for n, o in others.items())}")
     with atomic.replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
         with archive.open("images.npy", "w", force_zip64=True) as member:
             shape = (count, image_size, image_size, 3)
@@ -70,6 +89,8 @@ def write_parity_pack(
             "labels": np.asarray(labels, np.int64),
             "probabilities": np.asarray(probabilities, np.float32),
             "names": np.asarray(list(names), dtype=np.str_),
+            "groups": np.asarray(list(groups), dtype=np.str_),
+            "caution": np.str_(caution),
             "schema_version": np.int64(SCHEMA_VERSION),
         }
         for name, value in small.items():
@@ -81,26 +102,36 @@ def read_parity_pack(path: Path) -> ParityPack:
     """Reads all but the pixels.
 
     Raises:
-        InputError: missing, damaged, or its arrays do not belong together.
+        InputError: missing, damaged, of a newer version, or its arrays do not belong together.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             shape, dtype, member = _images_header(archive)
             member.close()
         with np.load(path, allow_pickle=False) as arrays:
+            version = int(arrays["schema_version"])
+            if not 1 <= version <= SCHEMA_VERSION:
+                raise InputError(
+                    f"parity pack {path} is of version {version}: this batikkit reads 1 to {SCHEMA_VERSION}"
+                )
+            names = tuple(str(name) for name in arrays["names"])
             pack = ParityPack(
                 path=path,
                 image_shape=(shape[1], shape[2], shape[3]),
                 labels=arrays["labels"].astype(np.int64),
                 probabilities=arrays["probabilities"].astype(np.float32),
-                names=tuple(str(name) for name in arrays["names"]),
+                names=names,
+                groups=tuple(str(name) for name in arrays["groups"]) if version > 1 else names,
+                grouped=version > 1,
+                caution=str(arrays["caution"]) if version > 1 else "",
             )
     except FileNotFoundError as error:
         raise InputError(f"no parity pack at {path}: export again, or bench with --data DIR") from error
     except (OSError, KeyError, IndexError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"parity pack {path} is damaged ({error}); export again") from error
     count = len(pack.labels)
-    if shape[0] != count or len(pack.names) != count or pack.probabilities.shape[:1] != (count,) or dtype != np.uint8:
+    lengths = {shape[0], len(pack.names), len(pack.groups), len(pack.probabilities)}
+    if lengths != {count} or pack.probabilities.ndim != 2 or dtype != np.uint8:
         raise InputError(f"parity pack {path} is inconsistent: {shape[0]} images, {count} labels; export again")
     return pack
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.metrics import paired_drop
+from batikkit.paired import paired_drop
 from batikkit.tflite.file import read_tflite
 from batikkit.tflite.interpreters import find_runtime
 from batikkit.tflite.runtime import load_verified

@@ -42,6 +42,8 @@ def model_card(
         licence=licence,
         tools=", ".join(f"{name} {version}" for name, version in sorted(source.tools.items())),
         accuracy_rows="\n".join(_accuracy_row(f) for f in figures),
+        tested=_tested(first),
+        cautions="".join(f"**{line[0].upper()}{line[1:]}.**\n\n" for line in first.cautions),
         first_variant=first.variant,
         motif_rows=_motif_rows(first),
         confusions=_confusions(first),
@@ -93,6 +95,11 @@ def _accuracy_row(f: VariantFigures) -> str:
         f"{f.agreement:.1%} | {f.drop_pp:.1f} ({drop_low:.1f} to {drop_high:.1f}) | "
         f"{f.evaluation.calibration_error:.3f} |"
     )
+
+
+def _tested(f: VariantFigures) -> str:
+    n, groups = f.evaluation.report.n, f.evaluation.report.groups
+    return f"{n} images" + (f" in {groups} independent groups, which the intervals count" if groups < n else "")
 
 
 def _motif_rows(f: VariantFigures) -> str:

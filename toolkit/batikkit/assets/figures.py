@@ -13,7 +13,7 @@ from batikkit.assets.rejection import Rejection, Selective
 from batikkit.assets.strangers import CHECKING, CHOOSING, draw_foreign
 from batikkit.evaluation.metrics_file import Evaluation, evaluate
 from batikkit.evaluation.predictions import Predictions
-from batikkit.metrics import paired_drop, paired_drop_interval
+from batikkit.paired import paired_drop, paired_drop_interval
 from batikkit.parity_pack import ParityPack, iter_images
 from batikkit.tflite.runtime import LoadedModel
 
@@ -34,6 +34,7 @@ class VariantFigures:
         drop_ci95_pp: Its 95 % interval.
         selective: What the rule does to the test images.
         foreign_named: Share of the drawn strangers on which a motif is named.
+        cautions: What must be known of these figures, one line each.
     """
 
     variant: str
@@ -44,6 +45,7 @@ class VariantFigures:
     drop_ci95_pp: tuple[float, float]
     selective: Selective
     foreign_named: float
+    cautions: tuple[str, ...] = ()
 
 
 def choose_rule(model: LoadedModel, pixels: Sequence[NDArray[np.uint8]], truth: NDArray[np.integer]) -> Rejection:
@@ -75,12 +77,13 @@ def measure(
     return VariantFigures(
         variant=variant,
         size_bytes=size_bytes,
-        evaluation=evaluate(Predictions(labels, pack.names, pack.names, pack.labels, scores)),
+        evaluation=evaluate(Predictions(labels, pack.names, pack.groups, pack.labels, scores)),
         agreement=float(np.mean(best == reference)),
         drop_pp=paired_drop(before, after),
-        drop_ci95_pp=paired_drop_interval(before, after),
-        selective=rejection.apply(rule, scores, pack.labels),
+        drop_ci95_pp=paired_drop_interval(before, after, groups=pack.groups),
+        selective=rejection.apply(rule, scores, pack.labels, groups=pack.groups),
         foreign_named=rejection.accepted(rule, strangers),
+        cautions=pack.cautions,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.metrics import wilson_interval
+from batikkit.intervals import Groups, accuracy_interval
 
 Floats = NDArray[np.floating]
 
@@ -44,11 +44,13 @@ class Selective:
         n: Images.
         answered: Images on which a motif is named.
         wrong: Of those, the ones with the wrong motif.
+        error_ci95: Interval of `error` for the images' groups; (0, 1) when nothing is answered.
     """
 
     n: int
     answered: int
     wrong: int
+    error_ci95: tuple[float, float]
 
     @property
     def coverage(self) -> float:
@@ -59,11 +61,6 @@ class Selective:
     def error(self) -> float:
         """Share of the named motifs that are wrong; 0 when none is named."""
         return self.wrong / self.answered if self.answered else 0.0
-
-    @property
-    def error_ci95(self) -> tuple[float, float]:
-        """Wilson interval of `error`; (0, 1) when nothing is answered."""
-        return wilson_interval(self.wrong, self.answered) if self.answered else (0.0, 1.0)
 
 
 def calibrated(probabilities: Floats, temperature: float) -> NDArray[np.float64]:
@@ -115,12 +112,17 @@ def choose_threshold(
     return float(np.floor(chosen * 1e4) / 1e4)
 
 
-def apply(rule: Rejection, probabilities: Floats, truth: NDArray[np.integer]) -> Selective:
-    """Counts what the rule does to [N, C] scores with int [N] truth."""
+def apply(
+    rule: Rejection, probabilities: Floats, truth: NDArray[np.integer], *, groups: Groups | None = None
+) -> Selective:
+    """Counts what the rule does to [N, C] scores with int [N] truth; N groups of images, see `accuracy_interval`."""
     scores = calibrated(probabilities, rule.temperature)
     answered = scores.max(axis=1) >= rule.threshold
-    wrong = answered & (scores.argmax(axis=1) != truth)
-    return Selective(len(truth), int(answered.sum()), int(wrong.sum()))
+    wrong = scores.argmax(axis=1)[answered] != truth[answered]
+    # Of the answered images; an error is a proportion like an accuracy.
+    kept = None if groups is None else np.asarray(groups)[answered]
+    interval = accuracy_interval(wrong, kept) if answered.any() else (0.0, 1.0)
+    return Selective(len(truth), int(answered.sum()), int(wrong.sum()), interval)
 
 
 def accepted(rule: Rejection, probabilities: Floats) -> float:

@@ -12,7 +12,7 @@ from batikkit.cli.options import JsonFile, RunsDir, Seed
 
 if TYPE_CHECKING:
     from batikkit_benchmarks.bench import Settings
-    from batikkit_benchmarks.gates import Budget
+    from batikkit_benchmarks.budget import Budget
     from batikkit_benchmarks.report import BenchReport
     from batikkit_benchmarks.targets import Selection
 
@@ -44,6 +44,9 @@ def bench(
     max_size_mb: Annotated[float | None, typer.Option(help="File size, 10^6 bytes.", rich_help_panel=GATES)] = None,
     max_rss_mb: Annotated[float | None, typer.Option(help="Peak memory, 10^6 bytes.", rich_help_panel=GATES)] = None,
     max_drop: Annotated[float | None, typer.Option(help="Accuracy lost, points.", rich_help_panel=GATES)] = None,
+    max_drop_upper: Annotated[
+        float | None, typer.Option(help="What the images must rule out, points.", rich_help_panel=GATES)
+    ] = None,
     min_agreement: Annotated[float | None, typer.Option(help="Fraction, 0 to 1.", rich_help_panel=GATES)] = None,
     budget: Annotated[
         str | None,
@@ -65,13 +68,13 @@ def bench(
     Example: batikkit bench export/ --json pi5.json
     """
     from batikkit_benchmarks.bench import OFFICIAL_RUNS, OFFICIAL_SECONDS, Settings
-    from batikkit_benchmarks.gates import Limits
+    from batikkit_benchmarks.budget import Limits
     from batikkit_benchmarks.host import read_host
     from batikkit_benchmarks.targets import select
 
     usable_cores = read_host().usable_cores
     counts = _threads(threads, usable_cores)
-    limits = Limits(max_p90_ms, max_size_mb, max_rss_mb, max_drop, min_agreement=min_agreement)
+    limits = Limits(max_p90_ms, max_size_mb, max_rss_mb, max_drop, max_drop_upper, min_agreement=min_agreement)
     gates = _budget(budget, limits)
     settings = Settings(
         runtimes=_runtimes(runtime),
@@ -135,7 +138,7 @@ def _numbers(wanted: str, option: str, word: str) -> tuple[int, ...]:
 
 
 def _budget(name: str | None, limits: object) -> Budget:
-    from batikkit_benchmarks.gates import Budget, Limits, merge, read_budget
+    from batikkit_benchmarks.budget import Budget, Limits, merge, read_budget
 
     assert isinstance(limits, Limits)
     found = read_budget(name) if name else Budget()

@@ -22,7 +22,7 @@ def accuracy_chart(comparison: Comparison) -> str:
     parts = _percent_axis(x, top, bottom, "accuracy on the test images, %")
     for number, system in enumerate(comparison.systems):
         y = top + step * (number + 0.5)
-        accuracy, interval = system.evaluation.report.accuracy, system.accuracy_ci95
+        accuracy, interval = system.evaluation.report.accuracy, system.evaluation.report.accuracy_ci95
         told = f"{system.title}: {percent(accuracy)}, 95 % interval {percent(interval[0])} to {percent(interval[1])}"
         parts.append(label(left - 12, y + 4, system.title, anchor="end"))
         parts.append(tooltip(told, _bar(x, y, 18, accuracy, interval, number)))

@@ -14,7 +14,8 @@ from batikkit import atomic
 from batikkit.errors import InputError
 from batikkit.evaluation.metrics_file import Evaluation, evaluation_from
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: a system has no interval of its own beside that of its evaluation; leads by Tango's interval."""
 
 PUBLISHED = {"scratch": 0.6233, "frozen": 0.94, "fine-tuned": 0.9985}
 """The paper's accuracies of its three systems, on its own photographs; it also calls the last a training accuracy."""
@@ -49,7 +50,6 @@ class System:
         name: Short, such as `fine-tuned`.
         title: For people.
         evaluation: Over all test images; of folds: pooled, each image tested once by the model that never saw it.
-        accuracy_ci95: Interval that takes groups of dependent images into account.
         parts: One per fold.
         parameters: Scalars in the network; None where unknown.
         parameters_trained: How many of them the last phase trained.
@@ -58,7 +58,6 @@ class System:
     name: str
     title: str
     evaluation: Evaluation
-    accuracy_ci95: tuple[float, float]
     parts: tuple[Part, ...]
     parameters: int | None = None
     parameters_trained: int | None = None
@@ -76,8 +75,8 @@ class Pair:
     Attributes:
         worse, better: Names; `better` is the one of the higher accuracy.
         gain_pp: Its lead in points.
-        gain_ci95_pp: Paired bootstrap interval of that lead.
-        mcnemar_p: Exact two-sided McNemar test of equal accuracy.
+        gain_ci95_pp: Tango's interval of that lead, of groups.
+        mcnemar_p: Exact two-sided test of equal accuracy: McNemar's, or over groups its like.
         holm_p: The same, adjusted for the number of pairs.
         both_right, only_better, only_worse, both_wrong: Images.
     """
@@ -172,5 +171,4 @@ def read_comparison(path: Path) -> Comparison:
 
 def _system_from(raw: dict[str, Any]) -> System:
     parts = tuple(Part(**{**part, "history": tuple(part["history"])}) for part in raw["parts"])
-    evaluation, interval = evaluation_from(raw["evaluation"]), tuple(raw["accuracy_ci95"])
-    return System(**{**raw, "evaluation": evaluation, "accuracy_ci95": interval, "parts": parts})
+    return System(**{**raw, "evaluation": evaluation_from(raw["evaluation"]), "parts": parts})

@@ -80,7 +80,11 @@ def hold_out(
     inspections = tuple(item for item in examined.inspections if item.path in chosen)
     samples = tuple(Sample(item.path, chosen[item.path], item.sha256, item.sha256[:16]) for item in inspections)
     if samples:
-        samples = group_samples(samples, [copies[sample.path] for sample in samples], group_by=group_by)
+        recorded = {row.sample.sha256: row.sample.group for row in knowledge.rows}
+        # What the run knew to depend on each other stays together, though nothing here would show it.
+        given = {sample.path: recorded.get(sample.sha256, sample.group) for sample in samples}
+        first = [copies[sample.path] for sample in samples]
+        samples = group_samples(samples, first, group_by=group_by, given=given)
     samples, told = _unseen(samples, inspections, knowledge, part)
     if not samples:
         raise InputError(f"no photographs of {root} are left for a {part} figure ({'; '.join(told) or 'none found'})")

@@ -14,7 +14,7 @@ from batikkit.errors import InputError
 from batikkit.evaluation.comparison import Comparison, Miss, Pair, Part, System
 from batikkit.evaluation.metrics_file import evaluate
 from batikkit.evaluation.predictions import Predictions, pool
-from batikkit.metrics import accuracy_interval, holm, mcnemar_p, paired_drop, paired_drop_interval
+from batikkit.paired import holm, mcnemar_p, paired_drop, paired_drop_interval
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,6 @@ def judge(
     tested: str,
     facts: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
-    seed: int = 0,
 ) -> Comparison:
     """Compares systems that were tested on the same images in the same folds.
 
@@ -48,7 +47,6 @@ def judge(
         tested: What the test images are.
         facts: Name -> value, shown at the end of a report.
         notes: Shown at its beginning.
-        seed: Seeds the bootstrap.
 
     Raises:
         InputError: the systems were not tested on the same images.
@@ -65,7 +63,7 @@ def judge(
         tested=tested,
         groups=len(set(first.groups)),
         systems=tuple(_system(c, whole) for c, whole in zip(candidates, pooled, strict=True)),
-        pairs=_pairs(names, [whole.right for whole in pooled], first.groups, seed),
+        pairs=_pairs(names, [whole.right for whole in pooled], first.groups),
         misses=_misses(names, pooled),
         facts=dict(facts or {}),
         notes=tuple(notes),
@@ -77,16 +75,13 @@ def _system(candidate: Candidate, whole: Predictions) -> System:
         name=candidate.name,
         title=candidate.title,
         evaluation=evaluate(whole),
-        accuracy_ci95=accuracy_interval(whole.right, whole.groups),
         parts=tuple(candidate.parts),
         parameters=candidate.parameters,
         parameters_trained=candidate.parameters_trained,
     )
 
 
-def _pairs(
-    names: Sequence[str], right: Sequence[NDArray[np.bool_]], groups: Sequence[str], seed: int
-) -> tuple[Pair, ...]:
+def _pairs(names: Sequence[str], right: Sequence[NDArray[np.bool_]], groups: Sequence[str]) -> tuple[Pair, ...]:
     pairs = []
     for one, other in itertools.combinations(range(len(names)), 2):
         # Of equals the later one in the table counts as the better.
@@ -97,8 +92,8 @@ def _pairs(
                 worse=names[worse],
                 better=names[better],
                 gain_pp=paired_drop(b, a),
-                gain_ci95_pp=paired_drop_interval(b, a, groups=groups, seed=seed),
-                mcnemar_p=mcnemar_p(b, a),
+                gain_ci95_pp=paired_drop_interval(b, a, groups=groups),
+                mcnemar_p=mcnemar_p(b, a, groups=groups),
                 holm_p=1.0,
                 both_right=int((a & b).sum()),
                 only_better=int((b & ~a).sum()),

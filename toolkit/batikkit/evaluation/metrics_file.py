@@ -18,7 +18,8 @@ from batikkit.metrics import (
     expected_calibration_error,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: intervals of groups, for every motif too."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Evaluation:
 
 
 def evaluate(predictions: Predictions) -> Evaluation:
-    """Judges a model's answers."""
-    report = classification_report(predictions.truth, predictions.predicted, classes=len(predictions.labels))
+    """Judges a model's answers; images of one group count as depending on each other."""
+    report = classification_report(
+        predictions.truth, predictions.predicted, classes=len(predictions.labels), groups=predictions.groups
+    )
     error = expected_calibration_error(predictions.probabilities, predictions.truth)
     return Evaluation(predictions.labels, report, error)
 
@@ -74,7 +77,8 @@ def read_evaluation(path: Path) -> Evaluation:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["schema_version"] != SCHEMA_VERSION:
             raise InputError(
-                f"{path} has schema_version {raw['schema_version']!r}: this batikkit reads {SCHEMA_VERSION}"
+                f"{path} has schema_version {raw['schema_version']!r}, this batikkit reads {SCHEMA_VERSION}: train or "
+                "evaluate again"
             )
         return evaluation_from(raw)
     except OSError as error:
@@ -97,17 +101,23 @@ def _report(raw: dict[str, Any]) -> ClassificationReport:
         **{
             **raw,
             "accuracy_ci95": tuple(raw["accuracy_ci95"]),
-            "per_class": tuple(ClassMetrics(**row) for row in raw["per_class"]),
+            "per_class": tuple(map(_class_from, raw["per_class"])),
             "confusion": tuple(tuple(row) for row in raw["confusion"]),
         }
     )
 
 
+def _class_from(raw: dict[str, Any]) -> ClassMetrics:
+    interval = raw["recall_ci95"]
+    return ClassMetrics(**{**raw, "recall_ci95": None if interval is None else tuple(interval)})
+
+
 def sentence(evaluation: Evaluation) -> str:
-    """The figures in one line, with the interval and the number of images."""
+    """The figures in one line, with the interval and the number of images and groups."""
     report = evaluation.report
     low, high = report.accuracy_ci95
+    count = f"n = {report.n}" + (f" in {report.groups} groups" if report.groups < report.n else "")
     return (
-        f"accuracy {report.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, n = {report.n}), "
+        f"accuracy {report.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, {count}), "
         f"macro precision {report.macro_precision:.3f}, recall {report.macro_recall:.3f}, F1 {report.macro_f1:.3f}"
     )

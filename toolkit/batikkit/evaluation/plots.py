@@ -14,7 +14,6 @@ from batikkit import atomic
 from batikkit.errors import MissingExtraError
 from batikkit.evaluation.comparison import Comparison
 from batikkit.evaluation.metrics_file import Evaluation
-from batikkit.metrics import wilson_interval
 
 # Sogan brown, indigo and mengkudu red, the classical batik dyes: apart in hue and, for print, in lightness.
 COLOURS = ("#b5814a", "#2f5f94", "#b8433f", "#5b8c51")
@@ -195,7 +194,7 @@ def _bars(
     report = evaluation.report
     tested = [(place, i) for place, i in zip(places, order, strict=True) if report.per_class[i].support]
     values = np.array([report.per_class[i].recall for _, i in tested])
-    ends = np.array([wilson_interval(report.confusion[i][i], report.per_class[i].support) for _, i in tested])
+    ends = np.array([report.per_class[i].recall_ci95 for _, i in tested])
     axis.barh([place for place, _ in tested], values, height=height * 0.92, color=colour, alpha=0.88, label=title)
     whiskers = np.maximum(np.abs(ends.T - values), 0)
     axis.errorbar(values, [place for place, _ in tested], xerr=whiskers, fmt="none", ecolor="0.1", elinewidth=0.9,

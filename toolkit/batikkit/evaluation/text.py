@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from batikkit.evaluation.comparison import PUBLISHED, Comparison, Pair, System
 from batikkit.evaluation.metrics_file import ConfusedPair, confused_pairs
-from batikkit.metrics import wilson_interval
 from batikkit.web_page import markdown_table
 
 PAIRS_SHOWN = 10
@@ -51,7 +50,10 @@ def _count(value: int | None) -> str:
 
 _COLUMNS: tuple[tuple[str, Callable[[System], str]], ...] = (
     ("system", lambda s: s.title),
-    ("accuracy (95 % interval)", lambda s: with_interval(s.evaluation.report.accuracy, s.accuracy_ci95)),
+    (
+        "accuracy (95 % interval)",
+        lambda s: with_interval(s.evaluation.report.accuracy, s.evaluation.report.accuracy_ci95),
+    ),
     ("mean ± sd of folds", _over_folds),
     ("precision", lambda s: f"{s.evaluation.report.macro_precision:.3f}"),
     ("recall", lambda s: f"{s.evaluation.report.macro_recall:.3f}"),
@@ -124,10 +126,9 @@ def motif_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
 
 
 def motif_accuracy(system: System, index: int) -> tuple[float, float, float] | None:
-    """Accuracy on one motif's test images and its Wilson interval; None where there are none."""
-    report = system.evaluation.report
-    hits, n = report.confusion[index][index], report.per_class[index].support
-    return (hits / n, *wilson_interval(hits, n)) if n else None
+    """Accuracy on one motif's test images and its interval; None where there are none."""
+    motif = system.evaluation.report.per_class[index]
+    return (motif.recall, *motif.recall_ci95) if motif.recall_ci95 else None
 
 
 def confusion_table(comparison: Comparison) -> tuple[list[str], list[list[str]]]:
@@ -147,12 +148,16 @@ def method(comparison: Comparison) -> list[str]:
     lines = [f"{comparison.n} test images; no model was trained or chosen with the images it is tested on."]
     if comparison.groups < comparison.n:
         lines.append(
-            f"They form {comparison.groups} independent groups (copies, or what was grouped by name). The intervals of "
-            "accuracy and lead are those of groups; McNemar's test and the motifs' intervals count images."
+            f"They form {comparison.groups} independent groups. All intervals and tests are those of groups: the "
+            "images count as many as would leave the same uncertainty if they were independent (Korn and Graubard "
+            "1998), with Student's quantile; the test exchanges whole groups. A motif of few groups is known badly."
         )
     lines.append("Intervals of accuracy: Wilson's score interval, 95 %. Precision, recall and F1: means over motifs.")
     if comparison.pairs:
-        lines.append("Leads: paired bootstrap over the same test images; McNemar's exact test, adjusted after Holm.")
+        lines.append(
+            "Leads: Tango's score interval of paired proportions on the same test images; McNemar's exact test, "
+            "adjusted after Holm."
+        )
     if any(system.name in PUBLISHED for system in comparison.systems):
         lines += [
             "Published: the paper's figures, on its own photographs. It calls 99.85 % a training accuracy in one "

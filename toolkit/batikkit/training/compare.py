@@ -149,7 +149,6 @@ def _judge(
             "tools": ", ".join(f"{name} {version}" for name, version in tools.items()),
         },
         notes=notes,
-        seed=config.seed,
     )
 
 
