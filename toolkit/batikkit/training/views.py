@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig
 from batikkit.network.keras_backend import tf
+from batikkit.settings import TrainConfig
 
 _Floats = NDArray[np.float32]
 
 
-def augment(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indices: NDArray[np.integer]) -> _Floats:
+def draw_views(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indices: NDArray[np.integer]) -> _Floats:
     """Draws one view of each image.
 
     Args:

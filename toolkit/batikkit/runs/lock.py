@@ -1,4 +1,4 @@
-"""Who is training in a run folder, and the removal of what a killed training left behind.
+"""Who is training in a run folder, and the removal of the cache that a killed training left behind.
 
 The cache folder of a run exists exactly while its training lives, and holds a file that the training keeps locked. The
 kernel drops the lock with the process, however it dies, so that a cache whose lock is free belongs to nobody.
@@ -38,7 +38,19 @@ def held(run: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def sweep(runs_dir: Path) -> list[Path]:
+@contextlib.contextmanager
+def claimed(run: Path) -> Iterator[bool]:
+    """Claims a folder without waiting; yields whether nobody else holds it. Leaves no trace of the claim."""
+    handle = _claim(run / CACHE_FOLDER, attempts=1)
+    try:
+        yield handle is not None
+    finally:
+        if handle is not None:
+            shutil.rmtree(run / CACHE_FOLDER, ignore_errors=True)
+            os.close(handle)
+
+
+def sweep_caches(runs_dir: Path) -> list[Path]:
     """Removes the caches and half-written files of runs whose training was killed; returns those runs."""
     swept = []
     for cache in sorted(runs_dir.glob(f"*/{CACHE_FOLDER}")):
@@ -60,13 +72,21 @@ def _claim(cache: Path, *, attempts: int = 20) -> int | None:
             cache.mkdir(exist_ok=True)
             handle = os.open(cache / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.fstat(handle).st_ino == (cache / _OWNER).stat().st_ino:
+                if _lock(handle) and os.fstat(handle).st_ino == (cache / _OWNER).stat().st_ino:
                     return handle
-            except BlockingIOError:
+            except FileNotFoundError:
                 pass
             os.close(handle)
     return None
+
+
+def _lock(handle: int) -> bool:
+    """Locks an open file for this process, if nobody else has; the kernel unlocks it when the process ends."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _clean(run: Path, *, keep: str | None = None) -> None:
