@@ -142,6 +142,8 @@ class TrainConfig:
                 raise InputError(f"setting {known.name} is {value!r}: it must be {known.range.words}")
         if self.phase1_views > self.views:
             raise InputError(f"setting phase1_views is {self.phase1_views}: it must be at most views, {self.views}")
+        if not self.phase1_epochs + self.phase2_epochs:
+            raise InputError("settings phase1_epochs and phase2_epochs are both 0: nothing would be trained")
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def batches(inputs: Inputs, *, classes: int, phase: int, epoch: int, cut: str | 
             rng = np.random.default_rng((config.seed, 7, phase, epoch, step))
             share_of_own = rng.beta(config.mixup, config.mixup)
             partners = rng.permutation(len(own[step]))
-            fed, targets = mix(fed, targets, share=share_of_own, partners=partners)
+            fed, targets, weights = mix(fed, targets, weights, share=share_of_own, partners=partners)
         targets = smooth(targets, config.label_smoothing)
         key = (config.seed * 31 + phase, epoch * 100_003 + step)
         yield Batch(fed, targets, weights, key, images=len(whole[step]), at=(step + 1) / len(whole))

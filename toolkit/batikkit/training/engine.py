@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import keras, tf
-from batikkit.network.model import HEAD, POOL
+from batikkit.network.model import HEAD, POOL, learned
 from batikkit.settings import TrainConfig
 from batikkit.training.folded import folded
 
@@ -41,8 +41,9 @@ class Engine:
         self._head = model.get_layer(HEAD)
         self._variables = list(model.trainable_variables)
         self.optimizer = _optimizer(config, self._variables)
-        averaged = self._variables if config.weight_average else []
-        self._averages = [tf.Variable(variable.numpy(), trainable=False) for variable in averaged]
+        # Statistics of batch normalization too: averaged kernels with the last step's statistics fit nothing.
+        self._averaged = list(learned(model).values()) if config.weight_average else []
+        self._averages = [tf.Variable(variable.numpy(), trainable=False) for variable in self._averaged]
         spec = [
             tf.TensorSpec([None, *source.shape[1:]], tf.float32),
             tf.TensorSpec([None, model.output.shape[1]], tf.float32),
@@ -104,7 +105,7 @@ class Engine:
             self._swap()
 
     def _swap(self) -> None:
-        for variable, average in zip(self._variables, self._averages, strict=False):
+        for variable, average in zip(self._averaged, self._averages, strict=True):
             kept = variable.numpy()
             variable.assign(average)
             average.assign(kept)
@@ -120,7 +121,7 @@ class Engine:
 
     def _train_step(self, inputs: Any, targets: Any, weights: Any, key: Any) -> tuple[Any, Any]:
         losses, right = self._strategy.run(self._replica_step, args=(inputs, targets, weights, key))
-        for average, variable in zip(self._averages, self._variables, strict=False):
+        for average, variable in zip(self._averages, self._averaged, strict=True):
             average.assign(average + (variable - average) * (1.0 - self._config.weight_average))
         summed = tf.distribute.ReduceOp.SUM
         return self._strategy.reduce(summed, losses, axis=None), self._strategy.reduce(summed, right, axis=None)

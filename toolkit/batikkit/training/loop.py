@@ -103,7 +103,7 @@ def _fit_phase(
                 value = score(config, val_loss=val_loss, val_accuracy=val_accuracy, epoch=len(state.history) + 1)
                 better = state.best_score is None or value > state.best_score
                 best = model.read_weights(learned) if better else best
-            patience = state.patience.after(better=better, config=config)
+            patience = state.patience.after(value, config)
             over = epoch + 1 == phase.epochs or patience.is_over(config)
             if over:  # the next phase starts from the best weights so far, and so does the final model
                 model.put_weights(net, best)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 
 from batikkit.settings import TrainConfig
 
 HEAD, FINE_TUNE = "head", "fine-tune"
+PLATEAU_MIN_DELTA = 1e-4
+"""Keras' own: a smaller gain does not keep the rate up."""
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,32 @@ def rate_at(config: TrainConfig, phase: Phase, *, at: float, scale: float) -> fl
 
 @dataclass(frozen=True)
 class Patience:
-    """How long validation has not improved within a phase, and what follows from it.
+    """How long validation has not improved within one phase, and what follows from it.
+
+    Counts as Keras' EarlyStopping and ReduceLROnPlateau do, which begin anew with every `fit`.
 
     Attributes:
-        stale: Epochs since the best one.
-        stuck: Epochs without improvement since the rate was lowered.
+        best: Best score of the phase.
+        stale: Epochs since then.
+        risen: Best score that was better than the one before by `PLATEAU_MIN_DELTA`.
+        stuck: Epochs since then, or since the rate was last lowered.
         scale: What the rate has been multiplied by.
     """
 
+    best: float = -math.inf
     stale: int = 0
+    risen: float = -math.inf
     stuck: int = 0
     scale: float = 1.0
 
-    def after(self, *, better: bool, config: TrainConfig) -> Patience:
-        """After one more epoch."""
-        if better:
-            return dataclasses.replace(self, stale=0, stuck=0)
-        lowers = self.stuck + 1 >= config.plateau_patience
-        return Patience(
-            stale=self.stale + 1,
-            stuck=0 if lowers else self.stuck + 1,
-            scale=self.scale * config.plateau_factor if lowers else self.scale,
-        )
+    def after(self, score: float, config: TrainConfig) -> Patience:
+        """After one more epoch; a higher score is better."""
+        best, stale = (score, 0) if score > self.best else (self.best, self.stale + 1)
+        if score > self.risen + PLATEAU_MIN_DELTA:
+            return Patience(best, stale, score, 0, self.scale)
+        if self.stuck + 1 < config.plateau_patience:
+            return Patience(best, stale, self.risen, self.stuck + 1, self.scale)
+        return Patience(best, stale, self.risen, 0, self.scale * config.plateau_factor)
 
     def is_over(self, config: TrainConfig) -> bool:
         """Whether the phase ends early."""

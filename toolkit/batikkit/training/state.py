@@ -61,7 +61,7 @@ def write_state(path: Path, state: State) -> None:
         "epoch": state.epoch,
         "history": [dataclasses.asdict(epoch) for epoch in state.history],
         "best_score": state.best_score,
-        "patience": dataclasses.asdict(state.patience),
+        "patience": dataclasses.astuple(state.patience),  # may hold -Infinity, which Python's JSON reads back
         "weights": list(state.weights),
         "best": list(state.best),
     }
@@ -90,7 +90,7 @@ def read_state(path: Path) -> State:
             epoch=facts["epoch"],
             history=tuple(Epoch(**row) for row in facts["history"]),
             best_score=facts["best_score"],
-            patience=Patience(**facts["patience"]),
+            patience=Patience(*facts["patience"]),
             weights=dict(zip(facts["weights"], parts["weights"], strict=True)),
             best=dict(zip(facts["best"], parts["best"], strict=True)),
             optimizer=parts["optimizer"],

@@ -28,20 +28,27 @@ def smooth(targets: Floats, amount: float) -> Floats:
 
 
 def mix(
-    inputs: NDArray[np.floating], targets: Floats, *, share: float, partners: NDArray[np.intp]
-) -> tuple[Floats, Floats]:
+    inputs: NDArray[np.floating], targets: Floats, weights: Floats, *, share: float, partners: NDArray[np.intp]
+) -> tuple[Floats, Floats, Floats]:
     """Every image mixed with its partner (mixup, Zhang et al. 2018; on features: manifold mixup, Verma et al. 2019).
+
+    The loss of a mixed image is share x weight x loss against its own target, plus the same of its partner: each
+    target keeps the weight of the image that it came from.
 
     Args:
         inputs: [B, ...] images or features.
         targets: Float32 [B, C], rows sum to 1.
+        weights: Float32 [B], each image's weight in the loss.
         share: Of the image itself, 0..1.
         partners: Int [B], indices into the batch.
 
     Returns:
-        Inputs and targets.
+        Inputs, targets and weights, as given; the weights' sum stays the same when `partners` is a permutation.
     """
-    own, other = np.float32(share), 1 - np.float32(share)
+    own, other = np.float32(share), np.float32(1) - np.float32(share)
     wide = inputs.astype(np.float32)
     mixed = np.asarray(own * wide + other * wide[partners], np.float32)
-    return mixed, own * targets + other * targets[partners]
+    parts = own * weights, other * weights[partners]
+    both = parts[0] + parts[1]
+    summed = parts[0][:, None] * targets + parts[1][:, None] * targets[partners]
+    return mixed, np.asarray(summed / both[:, None], np.float32), both
