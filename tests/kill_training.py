@@ -20,22 +20,28 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from batikkit import runs
+from batikkit import atomic
 from batikkit.cli import main
 from batikkit.evaluation import plots
 from batikkit.network.keras_backend import tf
-from batikkit.training import checkpoint, features, inputs, train, trainer
+from batikkit.runs import run as run_module
+from batikkit.runs.history import Epoch
+from batikkit.runs.record import RunRecord
+from batikkit.runs.run import CHECKPOINT_FILE, HISTORY_FILE, Content, Run
+from batikkit.training import features, inputs, session
 from batikkit.training.engine import Engine
+from batikkit.training.state import read_state
 
 # Enough epochs that no step finds its phase over, however fast the machine.
+PHASE_1_EPOCHS = 60
 SETTINGS = (
-    "phase1_epochs=60",
+    f"phase1_epochs={PHASE_1_EPOCHS}",
     "phase2_epochs=24",
     "frozen_layers=140",
     "early_stopping_patience=0",
@@ -64,15 +70,15 @@ def at_call(owner: Any, name: str, number: int, action: Callable[[], None]) -> N
 
 def after_epochs(number: int, delay_s: float, action: Callable[[], None] = kill) -> None:
     """Runs `action` `delay_s` after the `number`-th checkpoint from now is on disk."""
-    original, calls = checkpoint.write_checkpoint, [0]
+    original, calls = Run.keep_epoch, [0]
 
-    def counted(path: Path, saved: checkpoint.Checkpoint) -> None:
-        original(path, saved)
+    def counted(self: Run, history: Sequence[Epoch], checkpoint: Content) -> None:
+        original(self, history, checkpoint)
         calls[0] += 1
         if calls[0] == number:
             threading.Timer(delay_s, action).start() if delay_s else action()
 
-    checkpoint.write_checkpoint = counted
+    Run.keep_epoch = counted
 
 
 def after_seconds(seconds: float) -> None:
@@ -107,9 +113,9 @@ def interrupt(times: int, number: int = signal.SIGINT) -> None:
 
 
 def full_disk() -> None:
-    """From the second checkpoint on no file may grow beyond 100 kB."""
-    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # noqa: E731
-    at_call(checkpoint, "write_checkpoint", 2, limit)
+    """From the second checkpoint on no file may grow beyond 20 kB."""
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))  # noqa: E731
+    at_call(Run, "keep_epoch", 2, limit)
 
 
 def no_memory() -> None:
@@ -118,25 +124,38 @@ def no_memory() -> None:
 
 
 def between_phases() -> None:
-    original = trainer.Trainer._save
+    original = Run.keep_epoch
 
-    def save(self: trainer.Trainer, *, engine: Engine | None) -> None:
-        if engine is None:
-            kill()
-        original(self, engine=engine)
-
-    trainer.Trainer._save = save
-
-
-def after_the_last_word() -> None:
-    original = runs.add_facts
-
-    def add(run: Path, facts: dict[str, Any]) -> None:
-        original(run, facts)
-        if facts.get("status") == "done":
+    def keep(self: Run, history: Sequence[Epoch], checkpoint: Content) -> None:
+        original(self, history, checkpoint)
+        if history[-1].epoch == PHASE_1_EPOCHS:
             kill()
 
-    runs.add_facts = add
+    Run.keep_epoch = keep
+
+
+def before_the_history() -> None:
+    original = atomic.write_text
+
+    def write(path: Path, content: str) -> None:
+        if path.name == HISTORY_FILE:
+            kill()
+        original(path, content)
+
+    atomic.write_text = write
+
+
+def at_the_last_word(*, written: bool) -> None:
+    original = run_module.write_record
+
+    def write(run: Path, record: RunRecord) -> None:
+        if record.done and not written:
+            kill()
+        original(run, record)
+        if record.done:
+            kill()
+
+    run_module.write_record = write
 
 
 def plan() -> list[tuple[str, Callable[[], None]]]:
@@ -157,7 +176,7 @@ def plan() -> list[tuple[str, Callable[[], None]]]:
         ("kill while extracting", lambda: at_call(features.FrozenFeatures, "__call__", 2, kill)),
         *epochs(3),
         ("kill in a checkpoint", half_a_checkpoint),
-        ("kill before the history", lambda: at_call(trainer, "write_history", 1, kill)),
+        ("kill before the history", before_the_history),
         *moments(2, 6.0),
         ("interrupt once", lambda: interrupt(1)),
         ("interrupt twice", lambda: interrupt(2)),
@@ -167,10 +186,10 @@ def plan() -> list[tuple[str, Callable[[], None]]]:
         ("kill between phases", between_phases),
         *moments(2, 6.0),
         *epochs(3),
-        ("kill before the test", lambda: at_call(train, "write_predictions", 1, kill)),
+        ("kill before the test", lambda: at_call(session, "encode_predictions", 1, kill)),
         ("kill while drawing", lambda: at_call(plots, "draw_run", 1, kill)),
-        ("kill before the last word", lambda: at_call(runs, "add_facts", 1, kill)),
-        ("kill after the last word", after_the_last_word),
+        ("kill before the last word", lambda: at_the_last_word(written=False)),
+        ("kill after the last word", lambda: at_the_last_word(written=True)),
     ]
 
 
@@ -201,8 +220,8 @@ def fork(argv: list[str], prepare: Callable[[], None], log: Path) -> dict[str, A
 
 def state(run: Path) -> dict[str, Any]:
     """What an outsider sees of a run: the checkpoint's digest, epochs in it, and files that should not be there."""
-    path = run / checkpoint.CHECKPOINT_FILE
-    epochs = len(checkpoint.read_checkpoint(path).progress.history) if path.exists() else None
+    path = run / CHECKPOINT_FILE
+    epochs = len(read_state(path).history) if path.exists() else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
     return {"epochs": epochs, "checkpoint": digest, "cache": (run / "cache.tmp").exists()}
 

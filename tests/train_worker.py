@@ -11,23 +11,25 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from batikkit.cli import main
-from batikkit.training import inputs, trainer
+from batikkit.training import inputs, session
+from batikkit.training.state import State
 
 
 def keep_weights(path: Path) -> None:
-    fit = trainer.Trainer.fit
+    fit = session.fit
 
-    def fit_and_keep(self: Any) -> None:
-        fit(self)
-        np.savez(path, *self.net.get_weights())
+    def fit_and_keep(net: Any, *args: Any, **options: Any) -> Iterator[State]:
+        yield from fit(net, *args, **options)
+        np.savez(path, *net.get_weights())
 
-    trainer.Trainer.fit = fit_and_keep
+    session.fit = fit_and_keep
 
 
 def follow_order_of(lanes: int) -> None:
@@ -36,14 +38,15 @@ def follow_order_of(lanes: int) -> None:
 
 
 def die_after(epochs: int) -> None:
-    save = trainer.Trainer._save
+    fit = session.fit
 
-    def save_and_die(self: Any, *, engine: Any) -> None:
-        save(self, engine=engine)
-        if len(self.progress.history) == epochs:
-            os.kill(os.getpid(), signal.SIGKILL)
+    def fit_and_die(*args: Any, **options: Any) -> Iterator[State]:
+        for state in fit(*args, **options):
+            yield state
+            if len(state.history) == epochs:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    trainer.Trainer._save = save_and_die
+    session.fit = fit_and_die
 
 
 if __name__ == "__main__":

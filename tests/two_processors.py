@@ -30,8 +30,8 @@ def steps(strategy: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     for step, count in enumerate((5, 5, 5, 1)):
         weights = np.full(count, 1 / count, np.float32)
         told.append(engine.train(images[:count], targets[:count], weights=weights, learning_rate=1e-4, key=(0, step)))
-    engine.swap_averages()
-    return np.array(told), engine.logits(images)
+    with engine.averaged():
+        return np.array(told), engine.logits(images)
 
 
 if __name__ == "__main__":

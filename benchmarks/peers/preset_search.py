@@ -11,27 +11,30 @@ The frozen features are computed once for all folds, and kept in `--keep` for fu
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig, load_config
+from batikkit.config import load_config
 from batikkit.data.prepared import load_dataset
 from batikkit.data.split import SPLITS, SplitRow, fold_rows
 from batikkit.network import model
 from batikkit.network.model import predict_keras
-from batikkit.training.augment import augment
+from batikkit.settings import TrainConfig
+from batikkit.training.distributed import Workers
 from batikkit.training.features import FrozenFeatures, fill_features, new_features
-from batikkit.training.inputs import Features, Inputs, Share, Split, load_split
-from batikkit.training.trainer import Phase, Trainer
+from batikkit.training.feeds import reserve
+from batikkit.training.inputs import Features, Inputs, Split, load_split
+from batikkit.training.loop import fit
+from batikkit.training.schedule import phases
+from batikkit.training.views import draw_views
 
 AllFeatures = dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]
 _DECIDE_VIEWS = ("seed", "image_size", "alpha", "rotation", "zoom", "shift", "crop_min", "flips", "quarter_turns",
@@ -55,11 +58,6 @@ class _Known(Inputs):
             )
 
 
-@contextlib.contextmanager
-def _silent(_description: str) -> Iterator[Any]:
-    yield lambda *_: None
-
-
 def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, keep: Path) -> AllFeatures:
     """Frozen features of every photograph, augmented and plain, for both phases."""
     net = model.build_model(config, classes=2, weights=weights)
@@ -72,7 +70,7 @@ def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, k
         extract = FrozenFeatures(net, layers)
 
         def augmented(view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
-            return augment(pixels[indices], config=config, view=view, indices=indices)
+            return draw_views(pixels[indices], config=config, view=view, indices=indices)
 
         def plain(_view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
             return pixels[indices].astype(np.float32)
@@ -98,28 +96,23 @@ def run_fold(
     splits = {name: Split(everything.pixels[index], everything.labels[index]) for name, index in chosen.items()}
     net = model.build_model(config, classes=int(everything.labels.max()) + 1, weights=weights)
     accuracy: dict[str, float] = {}
-
-    def test(phase: Phase) -> None:
-        right = predict_keras(net, splits["test"].pixels).argmax(axis=1) == splits["test"].labels
-        accuracy[phase.name] = round(float(right.mean()), 4)
-
-    train, validation = splits["train"], splits["validation"]
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(
-            net, config, train, validation, run=Path(folder), bar=_silent, engine="cached", phase_done=test
-        )
-        trainer.inputs = _Known(config, train, validation, cache=Path(folder), cache_bytes=0, share=Share())
-        trainer.inputs.everything, trainer.inputs.chosen = features, chosen
-        started = time.perf_counter()
-        trainer.fit()
-    history = trainer.progress.history
+        inputs = _Known(config, splits["train"], splits["validation"], cache=Path(folder), cache_bytes=0)
+        inputs.everything, inputs.chosen = features, chosen
+        reserve(net, inputs, first=0, engine="cached", workers=Workers())
+        started, plan = time.perf_counter(), phases(config)
+        for state in fit(net, inputs):
+            if state.epoch == 0:  # a phase is over, and the network holds the best weights
+                right = predict_keras(net, splits["test"].pixels).argmax(axis=1) == splits["test"].labels
+                accuracy[plan[state.phase - 1].name] = round(float(right.mean()), 4)
+    history = state.history
     return {
         **accuracy,
         "n": len(splits["test"].labels),
-        "train_accuracy": round(history[-1]["accuracy"], 3),
+        "train_accuracy": round(history[-1].accuracy, 3),
         "val_accuracy": [
-            round(max(h["val_accuracy"] for h in history if h["phase"] == phase), 3)
-            for phase in sorted({h["phase"] for h in history})
+            round(max(h.val_accuracy for h in history if h.phase == phase), 3)
+            for phase in sorted({h.phase for h in history})
         ],
         "epochs": len(history),
         "seconds": round(time.perf_counter() - started, 1),

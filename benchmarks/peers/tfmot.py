@@ -28,6 +28,7 @@ import numpy as np
 from int8_folds import compared
 from numpy.typing import NDArray
 
+from batikkit.config import read_config
 from batikkit.data.split import of_split, read_split
 from batikkit.images import load_pixels
 from batikkit.network.model import load_model
@@ -48,7 +49,7 @@ VARIANTS = ("int8-qat", "pruned", "clustered")
 def read_train(run: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
     """The train part: uint8 [N, S, S, 3], int64 [N] and the labels."""
     record, names = read_run(run), tuple((run / "labels.txt").read_text(encoding="utf-8").split())
-    root, size = Path(record["data"]["root"]), record["config"]["image_size"]
+    root, size = Path(record["data"]["root"]), read_config(run / "config.toml").image_size
     samples = of_split(read_split(run / "split.csv"), "train")
     pixels = np.stack([load_pixels(root / sample.path, size) for sample in samples])
     return pixels, np.array([names.index(sample.label) for sample in samples], np.int64), names

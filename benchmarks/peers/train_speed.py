@@ -81,20 +81,21 @@ def train_plain(split: Path, folder: Path, weights: str, seed: int, epochs: tupl
 
 def train_batikkit(split: Path, folder: Path, weights: str, seed: int, epochs: tuple[int, int]) -> dict[str, Any]:
     """The same schedule in batikkit's engine; what a phase is the first to need counts as its own."""
+
     from batikkit.config import load_config
     from batikkit.console import progress
     from batikkit.data.prepared import load_dataset
-    from batikkit.runs import read_run
-    from batikkit.training.train import train_run
+    from batikkit.runs import read_record
+    from batikkit.training.session import Beginning, Means, train
 
     lengths = tuple(f"phase{phase}_epochs={count}" for phase, count in enumerate(epochs, 1))
     config = load_config("paper", overrides=(*_SETTINGS, *lengths), seed=seed)
     prepared = load_dataset(folder, split_file=split, ratios=config.ratios, seed=seed)
     with tempfile.TemporaryDirectory() as runs_dir:
         started = time.perf_counter()
-        trained = train_run(prepared, config, runs_dir=Path(runs_dir), name="speed", weights=weights, bar=progress)
+        trained = train(prepared, config, Beginning(Path(runs_dir), "speed", weights), Means(progress))
         total = time.perf_counter() - started
-        spent = read_run(trained.run)["timings_seconds"]
+        spent = read_record(trained.run).timings_seconds
     phase1 = spent["decode"] + spent.get("features1", 0.0) + spent["phase1"]
     phase2 = spent.get("features2", 0.0) + spent["phase2"]
     return {

@@ -14,12 +14,12 @@ import pytest
 
 from batikkit.cli import main
 from batikkit.errors import InputError, VerificationError
-from batikkit.runs import write_run
 from batikkit.tflite.interpreters import RUNTIMES
 from batikkit_benchmarks.bench import Settings, plan, run_bench
 from batikkit_benchmarks.host import fastest_cpus, read_host
 from batikkit_benchmarks.report import read_report
 from batikkit_benchmarks.targets import select
+from run_folders import write_run
 
 COMMAND = (sys.executable, "-c", "from batikkit.cli import main; main()")
 QUICK = Settings(min_runs=20, min_seconds=0.1, warmup=2)
@@ -108,7 +108,7 @@ def test_a_run_is_benched_by_default_and_keeps_its_report(
 ) -> None:
     run = tmp_path / "runs" / "20260101T000000Z-stripes"
     run.mkdir(parents=True)
-    write_run(run, {"state": "trained"})
+    write_run(run)
     export.rename(run / "export")
     answer = tmp_path / "answer.json"
     code = run_cli("bench", "--runs-dir", str(run.parent), "--json", str(answer), "--min-seconds", "0", "--runs", "10")
@@ -274,7 +274,7 @@ def test_bench_runs_where_heavy_packages_do_not_exist(shared_export: Path, tmp_p
 def test_a_run_without_an_export_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "runs" / "r"
     run.mkdir(parents=True)
-    write_run(run, {})
+    write_run(run)
     assert run_cli("bench", str(run)) == 2
     assert "run 'batikkit export' first" in capsys.readouterr().err
 

@@ -11,7 +11,6 @@ from sample_report import make_report, make_result
 
 from batikkit.cli import main
 from batikkit.errors import InputError
-from batikkit.runs import write_run
 from batikkit_benchmarks.collection import collect, unlike_files
 from batikkit_benchmarks.host import read_host
 from batikkit_benchmarks.junit import to_junit
@@ -20,6 +19,7 @@ from batikkit_benchmarks.page import to_html
 from batikkit_benchmarks.plots import front, latency_plot
 from batikkit_benchmarks.report import BenchReport, Gate, Latency, write_report
 from batikkit_benchmarks.tables import footnotes
+from run_folders import write_run
 from web_pages import assert_whole, screenshot
 
 
@@ -162,7 +162,7 @@ def test_markdown_tables_are_well_formed(tmp_path: Path) -> None:
 def test_a_runs_newest_bench_of_each_host_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "runs" / "20260101T000000Z-demo"
     run.mkdir(parents=True)
-    write_run(run, {})
+    write_run(run)
     for name in ("pi4-20260101T000000Z", "pi4-20260102T000000Z", "pi5-20260101T000000Z"):
         write_report(run / "bench" / f"{name}.json", make_report(created=name[-16:]))
     found = collect([], runs_dir=run.parent)
@@ -179,7 +179,7 @@ def test_a_runs_newest_bench_of_each_host_is_shown(tmp_path: Path, capsys: pytes
 def test_a_run_that_was_not_benched_says_so(tmp_path: Path) -> None:
     run = tmp_path / "r"
     run.mkdir()
-    write_run(run, {})
+    write_run(run)
     with pytest.raises(InputError, match="was not benched yet"):
         collect([run], runs_dir=tmp_path)
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from batikkit.cli import main
+from run_folders import write_run
 
 
 def _fails(capsys: pytest.CaptureFixture[str], *command: object, code: int = 2) -> str:
@@ -79,11 +80,9 @@ def test_wrong_weights_are_told_before_the_photographs_are_looked_at(
 def test_runs_that_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no runs under" in _fails(capsys, "export", "--runs-dir", tmp_path)
     assert "not a run folder" in _fails(capsys, "export", tmp_path, "--runs-dir", tmp_path)
-    from batikkit import runs
-
-    run = runs.create_run(tmp_path, name="unfinished")
-    runs.write_run(run, {"status": "training"})
-    assert "no model.keras" in _fails(capsys, "export", run)
+    run = write_run(tmp_path / "20260101T000000Z-paper", status="training")
+    assert f"batikkit train --resume {run}" in _fails(capsys, "export", run)
+    assert f"batikkit train --resume {run}" in _fails(capsys, "export", "--runs-dir", tmp_path)
 
 
 @pytest.mark.parametrize(

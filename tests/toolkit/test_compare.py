@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from batikkit.config import read_config
 from batikkit.data.split import read_split
 from batikkit.evaluation.comparison import Comparison, read_comparison
 from batikkit.evaluation.predictions import read_predictions
+from batikkit.runs.history import Epoch
+from batikkit.runs.run import Content, Run
 from web_pages import assert_whole
 
 pytestmark = pytest.mark.slow
@@ -132,17 +135,14 @@ def test_a_stopped_comparison_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Ctrl-C after phase 1: the frozen system is kept, and the rest comes out as without the stop."""
-    from batikkit.training import trainer
+    keep = Run.keep_epoch
 
-    written, epochs = trainer.checkpoint.write_checkpoint, []
-
-    def stop_in_phase_2(path: Path, saved: trainer.checkpoint.Checkpoint) -> None:
-        written(path, saved)
-        epochs.append(saved.progress.phase)
-        if saved.progress.phase == 1:
+    def stop_in_phase_2(self: Run, history: tuple[Epoch, ...], checkpoint: Content) -> None:
+        keep(self, history, checkpoint)
+        if history[-1].phase == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(trainer.checkpoint, "write_checkpoint", stop_in_phase_2)
+    monkeypatch.setattr(Run, "keep_epoch", stop_in_phase_2)
     out = tmp_path / "out"
     assert run(command(stripes_for_training, weights_or_none, out)) == 130
     assert "give the same command to go on" in capsys.readouterr().err
@@ -151,7 +151,9 @@ def test_a_stopped_comparison_goes_on(
     kept = (frozen / "model.keras").stat().st_mtime_ns
     assert runs.read_run(frozen)["status"] == "done"
     assert not (out / "comparison.json").exists()
-    (out / "split" / "20200101T000000Z-scratch").mkdir()  # killed before it wrote anything
+    empty = out / "split" / "20200101T000000Z-scratch"  # killed before it wrote anything
+    empty.mkdir()
+    os.utime(empty, (0, 0))
     assert run(command(stripes_for_training, weights_or_none, out)) == 0
     assert (frozen / "model.keras").stat().st_mtime_ns == kept
     assert len(list((out / "split").iterdir())) == 3

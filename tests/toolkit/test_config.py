@@ -1,12 +1,23 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
-from batikkit.config import TrainConfig, config_from_mapping, load_config, preset_names, read_config, to_toml
+from batikkit.cli import main
+from batikkit.config import (
+    config_from_mapping,
+    load_config,
+    preset_names,
+    preset_reason,
+    read_config,
+    to_toml,
+    toml_value,
+)
 from batikkit.errors import InputError
+from batikkit.settings import SETTINGS, TrainConfig, meaning, settings_page
 
 
 def test_every_preset_loads() -> None:
@@ -76,3 +87,40 @@ def test_unknown_preset_and_missing_file(tmp_path: Path) -> None:
 def test_a_mapping_is_validated_like_a_preset() -> None:
     with pytest.raises(InputError, match="seed"):
         config_from_mapping({"seed": -1}, source="test")
+
+
+def test_every_setting_says_what_it_takes_and_refuses_the_rest() -> None:
+    """One home for each: the page, the help and the refusal repeat what settings.py says."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == settings_page({name: load_config(name) for name in preset_names()}), "batikkit presets --markdown"
+    wrong = {str: "nonsense", int: -5, float: -5.0, bool: 3, tuple: (1.0, 1.0, 1.0)}
+    for known in SETTINGS:
+        assert known.range.accepts(known.default), known.name
+        assert known.meaning.endswith("."), known.name
+        with pytest.raises(InputError) as refused:
+            TrainConfig(**{known.name: wrong[type(known.default)]})
+        assert f"setting {known.name} is" in str(refused.value)
+        assert str(refused.value).endswith(f"it must be {known.range.words}")
+
+
+def test_the_help_repeats_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = " ".join(re.sub("[│╭╮╰╯─]", " ", capsys.readouterr().out).split())
+    for name in ("image_size", "alpha", "seed"):
+        assert meaning(name).split(",")[0] in said
+
+
+def test_presets_are_shown_with_their_reasons_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["presets"])
+    said = capsys.readouterr().out
+    for name in preset_names():
+        assert name in said
+        assert " ".join(preset_reason(name).split()[:3]) in said
+    with pytest.raises(SystemExit):
+        main(["presets", "best"])
+    said = capsys.readouterr().out
+    for known in SETTINGS:
+        (line,) = [line.split() for line in said.splitlines() if line.split()[:1] == [known.name]]
+        assert line[1].strip('"') == toml_value(getattr(load_config("best"), known.name)).strip('"').split()[0]

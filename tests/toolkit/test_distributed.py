@@ -16,9 +16,9 @@ import pytest
 
 from batikkit import runs
 from batikkit.errors import InputError
-from batikkit.training import checkpoint
 from batikkit.training.cluster import Cluster, WorkerLostError, meet, read_cluster
 from batikkit.training.inputs import Share
+from batikkit.training.state import read_state
 
 SCRIPT = Path(__file__).resolve().parents[1] / "train_worker.py"
 SETTINGS = ("phase1_epochs=4", "phase2_epochs=1", "views=2", "phase1_views=1", "dropout=0", "class_weights=true")
@@ -77,8 +77,8 @@ def test_a_dead_worker_is_told_and_the_others_go_on_to_one_model(
     finally:
         for worker in workers:
             worker.kill()
-    run = runs.newest_run(runs_dir)
-    assert len(checkpoint.read_checkpoint(run / "checkpoint.npz").progress.history) == 2
+    (run,) = runs.all_runs(runs_dir)
+    assert len(read_state(run / "checkpoint.npz").history) == 2
 
     ports = _ports(2)
     again = ["train", "--resume", str(run), *options]

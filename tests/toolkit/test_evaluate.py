@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from batikkit.evaluation.assessment import find_subject
 from batikkit.evaluation.comparison import read_comparison
 from batikkit.evaluation.metrics_file import read_evaluation
 from batikkit.evaluation.predictions import read_predictions
+from batikkit.runs import Run
 from web_pages import assert_whole
 
 pytestmark = pytest.mark.slow
@@ -102,7 +104,8 @@ def test_a_leak_in_the_runs_own_split_does_not_count(
         image.transpose(Image.Transpose.ROTATE_180).save(root / copy)
     leak = Sample(copy.as_posix(), copy.parent.name, file_sha256(root / copy), "leak")
     write_split(run_folder / "split.csv", (*read_split(run_folder / "split.csv"), SplitRow(leak, "test")))
-    runs.add_facts(run_folder, {"data": {**runs.read_run(run_folder)["data"], "root": str(root)}})
+    moved = Run(run_folder)
+    moved.change(data=dataclasses.replace(moved.record.data, root=str(root)))
     assert run(run_folder) == 0
     said = capsys.readouterr().err
     assert "left out 1 of its own test images that are copies of what it was trained or chosen with" in said

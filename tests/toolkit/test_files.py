@@ -16,6 +16,8 @@ from batikkit.errors import InputError
 from batikkit.labels import labels_sha256, read_labels, write_labels
 from batikkit.manifest import Calibration, InputSpec, Manifest, OpUse, OutputSpec, read_manifest, write_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
+from batikkit.runs import store
+from run_folders import write_run
 
 MANIFEST = Manifest(
     run_id="r",
@@ -177,22 +179,22 @@ def test_too_few_images_leave_no_pack(tmp_path: Path) -> None:
 def test_runs_sort_by_time_and_the_newest_is_found(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no runs under"):
         runs.resolve_run(None, tmp_path)
-    first, second = runs.create_run(tmp_path, name="a b"), runs.create_run(tmp_path, name="a b")
+    first, second = (store.create_run(tmp_path, name="a b") for _ in range(2))
     assert first != second
     assert first.name.endswith("-a-b")
     for run in (first, second):
-        runs.write_run(run, {"status": "done"})
+        write_run(run)
     assert runs.resolve_run(None, tmp_path) == max(first, second)
     assert runs.resolve_run(Path(first.name), tmp_path) == first
     assert runs.read_run(first)["run_id"] == first.name
 
 
 def test_a_run_without_a_model_says_so(tmp_path: Path) -> None:
-    run = runs.create_run(tmp_path, name="x")
+    run = store.create_run(tmp_path, name="x")
     with pytest.raises(InputError, match="not a run folder"):
         runs.read_run(run)
-    runs.write_run(run, {})
-    with pytest.raises(InputError, match=r"no model\.keras"):
+    write_run(run, status="training")
+    with pytest.raises(InputError, match=rf"no model\.keras.*batikkit train --resume {run}"):
         runs.model_file(run)
     (run / runs.RUN_FILE).write_text(json.dumps({"schema_version": 0}))
     with pytest.raises(InputError, match="another batikkit version"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,15 @@ from numpy.typing import NDArray
 from batikkit.config import load_config
 from batikkit.network import model
 from batikkit.network.keras_backend import keras, tf
-from batikkit.training import inputs
+from batikkit.runs.history import Epoch
+from batikkit.training import inputs, loop
+from batikkit.training.distributed import Workers
+from batikkit.training.engine import Engine
 from batikkit.training.features import feature_bytes
-from batikkit.training.inputs import Inputs, Share, Split
-from batikkit.training.trainer import DivergedError, Trainer
+from batikkit.training.feeds import reserve, wants_cache
+from batikkit.training.inputs import Inputs, Split
+from batikkit.training.loop import DivergedError, fit
+from batikkit.training.tensorboard import TensorBoard
 
 CONFIG = load_config("smoke", overrides=["views=2", "rotation=0", "zoom=0", "phase1_epochs=1", "phase2_epochs=1"])
 CUT = "block_5_add"  # 12 x 12 x 16: more than the 1280 pooled features
@@ -40,7 +48,7 @@ def _splits() -> tuple[Split, Split]:
 
 def _inputs(folder: Path, cache_bytes: int) -> Inputs:
     train, validation = _splits()
-    return Inputs(CONFIG, train, validation, cache=folder, cache_bytes=cache_bytes, share=Share())
+    return Inputs(CONFIG, train, validation, cache=folder, cache_bytes=cache_bytes)
 
 
 def _keras(net: keras.Model, layer: str, images: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -115,18 +123,25 @@ def test_a_full_disk_means_no_cache_of_what_found_no_room(
 def test_training_with_and_without_the_cache_goes_the_same_way(tmp_path: Path, weights_035: Path) -> None:
     histories = {}
     for engine in ("cached", "keras"):
-        run = tmp_path / engine
-        run.mkdir()
-        train, validation = _splits()
+        (tmp_path / engine).mkdir()
         net = model.build_model(CONFIG, classes=3, weights=weights_035)
-        trainer = Trainer(net, CONFIG, train, validation, run=run, bar=_Silent, engine=engine, tensorboard=True)
-        trainer.fit()
-        histories[engine] = trainer.progress.history
-        assert trainer.inputs.cached(model.POOL) == (engine == "cached")
+        fed = _inputs(tmp_path / engine, 1 << 30)
+        feeds = reserve(net, fed, first=0, engine=engine, workers=Workers())
+        assert [feed.engine for feed in feeds] == [engine] * 2
+        *_, last = fit(net, fed)
+        histories[engine] = last.history
+        assert fed.cached(model.POOL) == (engine == "cached")
     for one, other in zip(histories["cached"], histories["keras"], strict=True):
-        assert one["loss"] == pytest.approx(other["loss"], abs=5e-3)
-        assert one["val_loss"] == pytest.approx(other["val_loss"], abs=5e-3)
-    _check_events(tmp_path / "cached" / "tensorboard", histories["cached"])
+        assert one.loss == pytest.approx(other.loss, abs=5e-3)
+        assert one.val_loss == pytest.approx(other.val_loss, abs=5e-3)
+
+
+def test_event_files_hold_every_epoch(tmp_path: Path) -> None:
+    history = [Epoch(n, 1, 1e-3 / n, 1.0 / n, 0.5 + 0.1 * n, 1.1 / n, 0.4 + 0.1 * n, seconds=1.0) for n in (1, 2, 3)]
+    board = TensorBoard(tmp_path)
+    for epoch in history:
+        board.write(epoch)
+    _check_events(tmp_path, [dataclasses.asdict(epoch) for epoch in history])
 
 
 def _check_events(folder: Path, history: list[dict[str, float]]) -> None:
@@ -148,53 +163,35 @@ def _check_events(folder: Path, history: list[dict[str, float]]) -> None:
             assert points[key] == pytest.approx(value, rel=1e-5)
 
 
-class _Silent:
-    def __init__(self, _description: str) -> None:
-        pass
-
-    def __enter__(self) -> object:
-        return lambda *_: None
-
-    def __exit__(self, *_error: object) -> None:
-        pass
-
-
 @pytest.mark.slow
 def test_auto_takes_keras_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    from batikkit.training.trainer import _wants_cache
-
     for devices, wants in (([], True), (["GPU:0"], False)):
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind, found=devices: found)
-        assert _wants_cache("auto") == wants
-    assert _wants_cache("cached")
-    assert not _wants_cache("keras")
+        assert wants_cache("auto") == wants
+    assert wants_cache("cached")
+    assert not wants_cache("keras")
 
 
-def test_weights_that_break_after_the_last_step_are_not_kept(tmp_path: Path, net: keras.Model) -> None:
+def test_weights_that_break_after_the_last_step_are_not_kept(
+    tmp_path: Path, net: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The training loss was still a number: validation is the first to see it."""
     train, validation = _splits()
     config = load_config("smoke", overrides=["phase1_epochs=1", "phase2_epochs=0", "phase1_learning_rate=1"])
     alone = model.build_model(config, classes=3)
     alone.set_weights(net.get_weights())
-    trainer = Trainer(alone, config, train, validation, run=tmp_path, bar=_Silent, engine="cached")
     kernel = alone.get_layer(model.HEAD).kernel
-    swap = []
 
-    def break_before_validation() -> None:
-        if not swap:
+    class Broken(Engine):
+        @contextlib.contextmanager
+        def averaged(self) -> Iterator[None]:
             kernel.assign(kernel * np.nan)
-        swap.append(1)
+            yield
 
-    from batikkit.training import trainer as module
-
-    class Broken(module.Engine):
-        def swap_averages(self) -> None:
-            break_before_validation()
-
-    original, module.Engine = module.Engine, Broken
-    try:
-        with pytest.raises(DivergedError, match="lower phase1_learning_rate"):
-            trainer.fit()
-    finally:
-        module.Engine = original
-    assert not (tmp_path / "checkpoint.npz").exists()
+    monkeypatch.setattr(loop, "Engine", Broken)
+    fed = Inputs(config, train, validation, cache=tmp_path, cache_bytes=1 << 30)
+    reserve(alone, fed, first=0, engine="cached", workers=Workers())
+    states = []
+    with pytest.raises(DivergedError, match="lower phase1_learning_rate"):
+        states.extend(fit(alone, fed))
+    assert states == []

@@ -108,63 +108,63 @@ def test_written_features_keep_view_and_image_apart(tmp_path: Path, weights_035:
 
 
 def test_augmentation_is_a_function_of_its_key() -> None:
-    from batikkit.training.augment import augment
+    from batikkit.training.views import draw_views
 
     config = load_config("small-data")
     images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
-    together = augment(images, config=config, view=1, indices=np.arange(4))
-    alone = augment(images[2:3], config=config, view=1, indices=np.array([2]))
+    together = draw_views(images, config=config, view=1, indices=np.arange(4))
+    alone = draw_views(images[2:3], config=config, view=1, indices=np.array([2]))
     assert np.allclose(together[2], alone[0], atol=1e-3)
-    assert not np.allclose(together, augment(images, config=config, view=2, indices=np.arange(4)), atol=1)
+    assert not np.allclose(together, draw_views(images, config=config, view=2, indices=np.arange(4)), atol=1)
     assert together.min() >= 0
     assert together.max() <= 255
 
 
 def test_no_augmentation_leaves_the_pixels_alone() -> None:
-    from batikkit.training.augment import augment
+    from batikkit.training.views import draw_views
 
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
     still = TrainConfig(rotation=0.0, zoom=0.0)
-    assert np.allclose(augment(images, config=still, view=0, indices=np.arange(3)), images, atol=1e-3)
+    assert np.allclose(draw_views(images, config=still, view=0, indices=np.arange(3)), images, atol=1e-3)
 
 
 def test_quarter_turns_are_exact_rotations() -> None:
-    from batikkit.training.augment import augment
+    from batikkit.training.views import draw_views
 
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
     turning = TrainConfig(rotation=0.0, zoom=0.0, quarter_turns=True)
     seen = set()
     for view in range(24):
-        turned = augment(image, config=turning, view=view, indices=np.array([0]))[0]
+        turned = draw_views(image, config=turning, view=view, indices=np.array([0]))[0]
         seen |= {k for k in range(4) if np.abs(turned - np.rot90(image[0], k)).max() < 0.5}
     assert seen == {0, 1, 2, 3}
 
 
 def test_learning_rate_schedules() -> None:
-    from batikkit.training.engine import learning_rate_at
+    from batikkit.training.schedule import Phase, rate_at
 
+    phase = Phase("head", 10, 1.0, views=1)
     cosine = TrainConfig(schedule="cosine", warmup_epochs=2.0)
-    rates = [learning_rate_at(cosine, 1.0, progress=p, epochs=10, plateau_scale=1.0) for p in (0, 1, 2, 6, 10)]
+    rates = [rate_at(cosine, phase, at=p, scale=1.0) for p in (0, 1, 2, 6, 10)]
     assert rates == pytest.approx([0.0, 0.5, 1.0, 0.5, 0.0])
-    assert learning_rate_at(TrainConfig(), 1e-4, progress=3, epochs=10, plateau_scale=0.2) == pytest.approx(2e-5)
+    assert rate_at(TrainConfig(), phase, at=3, scale=0.2) == pytest.approx(0.2)
 
 
-def test_the_layer_file_of_a_run_matches_the_model(tmp_path: Path) -> None:
-    from batikkit.training.run_record import write_layers
+def test_the_layer_file_of_a_run_matches_the_model() -> None:
+    from batikkit.network.layers import encode_layers
 
     net = model.build_model(SMALL, classes=3)
-    write_layers(tmp_path / "layers.csv", model.layer_table(net))
-    rows = list(csv.DictReader((tmp_path / "layers.csv").read_text().splitlines()))
+    rows = list(csv.DictReader(encode_layers(model.layer_table(net)).splitlines()))
     assert sum(int(row["parameters"]) for row in rows) == net.count_params()
     assert [row["layer"] for row in rows if row["trained_in_phase_1"] == "yes"] == ["prediction"]
 
 
 def test_tensorflow_sees_no_gpu_or_the_engine_is_keras() -> None:
-    from batikkit.training.trainer import _wants_cache
+    from batikkit.training.feeds import wants_cache
 
-    assert _wants_cache("auto") == (not tf.config.list_physical_devices("GPU"))
-    with pytest.raises(InputError, match="choose auto, cached or keras"):
-        _wants_cache("fast")
+    assert wants_cache("auto") == (not tf.config.list_physical_devices("GPU"))
+    with pytest.raises(InputError, match="choose auto, cached, keras"):
+        wants_cache("fast")
 
 
 def test_the_plain_network_is_what_its_page_says() -> None:

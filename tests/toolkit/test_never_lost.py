@@ -14,7 +14,8 @@ import pytest
 
 from batikkit import runs
 from batikkit.errors import DiskFullError, InputError
-from batikkit.training import checkpoint, run_lock
+from batikkit.runs import Run, lock, store
+from batikkit.training.state import State, read_state, write_state
 from batikkit.training.stopping import StoppedError, stoppable
 
 SCRIPT = Path(__file__).resolve().parents[1] / "kill_training.py"
@@ -103,7 +104,7 @@ def test_nothing_is_left_behind(told: tuple[Path, dict[str, Any]]) -> None:
     assert last["exit"] == 2
     assert "already finished" in last["says"]
     run = runs.newest_run(told[0] / "stopped")
-    run_lock.sweep(run.parent)
+    store.sweep(run.parent)
     leftovers = [path.name for path in run.rglob("*") if ".tmp" in path.name]
     assert leftovers == []
 
@@ -112,7 +113,7 @@ def test_a_dead_owners_cache_is_swept_and_a_living_ones_is_not(tmp_path: Path) -
     for name in ("dead", "alive"):
         (tmp_path / name / "plots").mkdir(parents=True)
     script = (
-        "import sys, time; from pathlib import Path; from batikkit.training.run_lock import held\n"
+        "import sys, time; from pathlib import Path; from batikkit.runs.lock import held\n"
         "with held(Path(sys.argv[1])) as cache:\n"
         "    (cache / 'train.npy').write_bytes(b'x'); print('held', flush=True); time.sleep(60)"
     )
@@ -129,12 +130,12 @@ def test_a_dead_owners_cache_is_swept_and_a_living_ones_is_not(tmp_path: Path) -
         for leftover in (tmp_path / "dead" / ".model-x.tmp.keras", tmp_path / "dead" / "plots" / ".history-x.tmp.png"):
             leftover.write_bytes(b"half")
         assert (tmp_path / "dead" / "cache.tmp" / "train.npy").exists()
-        assert run_lock.sweep(tmp_path) == [tmp_path / "dead"]
+        assert lock.sweep_caches(tmp_path) == [tmp_path / "dead"]
         assert list((tmp_path / "dead").rglob("*")) == [tmp_path / "dead" / "plots"]
         assert (tmp_path / "alive" / "cache.tmp" / "train.npy").exists()
         with (
             pytest.raises(InputError, match="being trained by another process"),
-            run_lock.held(tmp_path / "alive"),
+            lock.held(tmp_path / "alive"),
         ):
             pass
     finally:
@@ -165,27 +166,27 @@ def test_handlers_are_put_back() -> None:
 
 def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.npz"
-    small = checkpoint.Checkpoint(checkpoint.Progress(epoch=1), [np.zeros(3)], [], [])
-    checkpoint.write_checkpoint(path, small)
+    Run(tmp_path).keep_epoch((), lambda place: write_state(place, State(epoch=1, weights={"w": np.zeros(3)})))
     script = (
-        "import resource, sys; from pathlib import Path; import numpy as np; from batikkit.training import checkpoint\n"
+        "import resource, sys; from pathlib import Path; import numpy as np; from batikkit.runs import Run\n"
         "from batikkit.data.disk_array import new_array\nfrom batikkit.errors import DiskFullError\n"
+        "from batikkit.training.state import State, write_state\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\npath = Path(sys.argv[1])\n"
-        "big = checkpoint.Checkpoint(checkpoint.Progress(epoch=2), [np.zeros(100_000)], [], [])\n"
-        "for write in (lambda: checkpoint.write_checkpoint(path, big),\n"
+        "big = State(epoch=2, weights={'w': np.zeros(100_000)})\n"
+        "for write in (lambda: Run(path.parent).keep_epoch((), lambda place: write_state(place, big)),\n"
         "              lambda: new_array(path.with_name('a.npy'), dtype=np.float16, shape=(100_000,))):\n"
         "    try: write()\n    except DiskFullError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("no room to write") == 2
-    assert checkpoint.read_checkpoint(path).progress.epoch == 1
-    assert [entry.name for entry in tmp_path.iterdir()] == ["checkpoint.npz"]
+    assert read_state(path).epoch == 1
+    assert {entry.name for entry in tmp_path.iterdir()} == {"checkpoint.npz", "history.csv"}
 
 
 def test_resuming_wants_the_same_photographs(trained_run: Path, tmp_path: Path) -> None:
     from batikkit.data.split import read_split
-    from batikkit.training.train import _check_photographs
+    from batikkit.training.session import _check_photographs
 
     rows = read_split(trained_run / "split.csv")[:1]
     (tmp_path / rows[0].sample.path).parent.mkdir(parents=True)

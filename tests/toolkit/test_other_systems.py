@@ -62,7 +62,7 @@ def test_only_one_module_uses_what_some_systems_lack(module: str) -> None:
     if module in HOME:
         return
     # Linux alone tells how long a thread waited; the function says None elsewhere.
-    allowed = {"batikkit_benchmarks.worker": {"/proc/self/task"}, "batikkit.training.train": {"getuid"}}
+    allowed = {"batikkit_benchmarks.worker": {"/proc/self/task"}}
     assert found <= allowed.get(module, set())
 
 

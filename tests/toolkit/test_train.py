@@ -13,7 +13,8 @@ from batikkit.cli import main
 from batikkit.data.split import read_split
 from batikkit.evaluation.metrics_file import confused_pairs, read_evaluation
 from batikkit.labels import read_labels
-from batikkit.training import checkpoint
+from batikkit.runs.history import Epoch
+from batikkit.runs.run import Content, Run
 
 pytestmark = pytest.mark.slow
 
@@ -66,23 +67,18 @@ def test_resuming_repeats_what_would_have_happened(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from batikkit.training import trainer
+    keep = Run.keep_epoch
 
-    written = checkpoint.write_checkpoint
-    seen = []
+    def stop_after_one(self: Run, history: tuple[Epoch, ...], checkpoint: Content) -> None:
+        keep(self, history, checkpoint)
+        raise KeyboardInterrupt
 
-    def stop_after_two(path: Path, saved: checkpoint.Checkpoint) -> None:
-        written(path, saved)
-        seen.append(saved.progress.epoch)
-        if len(seen) == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(trainer.checkpoint, "write_checkpoint", stop_after_two)
+    monkeypatch.setattr(Run, "keep_epoch", stop_after_one)
     command = ["train", str(stripes_for_training), "--preset", "smoke", "--weights", str(weights_035)]
     with pytest.raises(SystemExit) as stopped:
         main([*command, "--runs-dir", str(tmp_path)])
     monkeypatch.undo()
-    run = runs.newest_run(tmp_path)
+    (run,) = runs.all_runs(tmp_path)
     assert stopped.value.code == 130
     assert f"batikkit train --resume {run}" in capsys.readouterr().err
     assert runs.read_run(run)["status"] == "training"
@@ -113,7 +109,8 @@ def test_a_loss_that_is_not_a_number_ends_with_a_line(
         main([*command, "--runs-dir", str(tmp_path / "runs")])
     assert failed.value.code == 1
     assert "lower phase1_learning_rate" in capsys.readouterr().err
-    assert not (runs.newest_run(tmp_path / "runs") / "model.keras").exists()
+    (run,) = runs.all_runs(tmp_path / "runs")
+    assert not (run / "model.keras").exists()
 
 
 def test_evaluation_file_is_json_with_a_schema(trained_run: Path) -> None:
@@ -121,12 +118,12 @@ def test_evaluation_file_is_json_with_a_schema(trained_run: Path) -> None:
 
 
 def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weights_035: Path, tmp_path: Path) -> None:
+
     from batikkit.config import load_config
-    from batikkit.console import progress
     from batikkit.network.model import build_model, predict_keras
     from batikkit.training.engine import cross_entropy
-    from batikkit.training.inputs import Split
-    from batikkit.training.trainer import Trainer
+    from batikkit.training.inputs import Inputs, Split
+    from batikkit.training.loop import fit
 
     rng = np.random.default_rng(0)
     # Validation labels that contradict training: every epoch that learns makes the validation loss worse.
@@ -138,9 +135,8 @@ def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weig
     )
     net = build_model(config, classes=2, weights=weights_035)
     train, validation = Split(images, truth), Split(images, 1 - truth)
-    trainer = Trainer(net, config, train, validation, run=tmp_path, bar=progress)
-    trainer.fit()
-    losses = [epoch["val_loss"] for epoch in trainer.progress.history]
+    *_, last = fit(net, Inputs(config, train, validation, cache=tmp_path, cache_bytes=0))
+    losses = [epoch.val_loss for epoch in last.history]
     assert losses[-1] > 1.1 * min(losses)
     logits = np.log(predict_keras(net, images))
     assert cross_entropy(logits, validation.labels) == pytest.approx(losses[-1], rel=0.02)

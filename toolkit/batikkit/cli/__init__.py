@@ -24,6 +24,7 @@ from batikkit.cli.evaluate import evaluate
 from batikkit.cli.export import export
 from batikkit.cli.foundation import numpy_trouble
 from batikkit.cli.predict import predict
+from batikkit.cli.presets import presets
 from batikkit.cli.quickstart import quickstart
 from batikkit.cli.report import report
 from batikkit.cli.train import train
@@ -56,6 +57,7 @@ def _root(
 
 app.command()(quickstart)
 app.add_typer(data, name="data")
+app.command()(presets)
 app.command()(train)
 app.command()(compare)
 app.command()(evaluate)

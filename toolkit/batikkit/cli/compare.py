@@ -63,12 +63,11 @@ def compare(
         raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
     config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
     prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
-    from batikkit.training.compare import compare as run_comparison
+    from batikkit.training.session import Means
+    from batikkit.training.systems import compare as compare_systems
 
     suffix = f"-{folds}-folds" if folds else ""
     folder = out or runs_dir / f"compare-{data.resolve().name}-{Path(preset).stem}{suffix}"
-    found = run_comparison(
-        prepared, config, out=folder, weights=weights, folds=folds, bar=progress, say=note, engine=engine,
-        cache_gb=cache_gb,
-    )  # fmt: skip
+    means = Means(progress, engine, cache_gb)
+    found = compare_systems(prepared, config, means, out=folder, weights=weights, folds=folds, say=note)
     show(found, write(folder, found, name="comparison", json_file=json_file))

@@ -9,6 +9,7 @@ import typer
 
 from batikkit.cli.answer import answer_file
 from batikkit.errors import InputError
+from batikkit.settings import ENGINES, meaning
 
 RunsDir = Annotated[
     Path, typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest one in it.")
@@ -44,9 +45,9 @@ Weights = Annotated[
         callback=_existing_weights, help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file."
     ),
 ]
-ImageSize = Annotated[int | None, typer.Option(help="Side of the input in pixels, a multiple of 32.")]
-BackboneAlpha = Annotated[float | None, typer.Option(help="Width multiplier of MobileNetV2.")]
-TrainSeed = Annotated[int | None, typer.Option("--seed", help="Seeds split, weights, order, augmentation and dropout.")]
+ImageSize = Annotated[int | None, typer.Option(help=meaning("image_size"))]
+BackboneAlpha = Annotated[float | None, typer.Option(help=meaning("alpha"))]
+TrainSeed = Annotated[int | None, typer.Option("--seed", help=meaning("seed"))]
 SplitFile = Annotated[
     Path | None, typer.Option("--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.")
 ]
@@ -54,5 +55,26 @@ GroupBy = Annotated[
     str | None, typer.Option(metavar="REGEX", help="Images whose relative paths match alike stay in one split.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")]
-EngineName = Annotated[str, typer.Option("--engine", help="cached, keras, or auto (keras on a GPU).")]
-CacheGb = Annotated[float, typer.Option(help="Largest feature cache on disk, in GB.")]
+
+
+def _known_engine(engine: str) -> str:
+    if engine not in ENGINES:
+        raise InputError(f"--engine {engine!r}: choose {', '.join(ENGINES)}")
+    return engine
+
+
+def _room(gigabytes: float) -> float:
+    if not 0 <= gigabytes < float("inf"):
+        raise InputError(f"--cache-gb {gigabytes:g}: give a number of gigabytes, 0 for no cache")
+    return gigabytes
+
+
+EngineName = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        callback=_known_engine,
+        help="cached, keras, or auto (keras on a GPU; a resumed run keeps its own). It decides which views are seen.",
+    ),
+]
+CacheGb = Annotated[float, typer.Option(callback=_room, help="Largest feature cache on disk, in GB.")]

@@ -46,10 +46,10 @@ def quickstart(
             progress=advance,
         )
     prepared = prepare(pictures, config)
-    from batikkit.training.train import train_run
+    from batikkit.training.session import Beginning, Means, train
     from batikkit_exporters.export import export_run
 
-    trained = train_run(prepared, config, runs_dir=out / "runs", name="quickstart", weights="none", bar=progress)
+    trained = train(prepared, config, Beginning(out / "runs", "quickstart", "none"), Means(progress))
     note(f"synthetic test images: {sentence(trained.evaluation)}")
     exported = export_run(trained.run, variants=VARIANTS, report=note)
     bench([trained.run], min_seconds=1.0)

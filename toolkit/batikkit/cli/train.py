@@ -25,17 +25,36 @@ from batikkit.cli.options import (
 from batikkit.errors import InputError
 
 if TYPE_CHECKING:
-    from batikkit.config import TrainConfig
     from batikkit.data.prepared import PreparedData
+    from batikkit.settings import TrainConfig
     from batikkit.training.distributed import Workers
-    from batikkit.training.train import Trained
+    from batikkit.training.session import Trained
 
 Data = Annotated[
     Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)
 ]
+RESUME_TAKES = {
+    "resume", "moved", "overrides", "engine", "cache_gb", "tensorboard", "strategy", "worker_timeout", "runs_dir",
+}  # fmt: skip
+"""A resumed run was begun with everything else."""
+
+
+def _known_strategy(strategy: str) -> str:
+    from batikkit.training.cluster import STRATEGIES
+
+    if strategy not in STRATEGIES:
+        raise InputError(f"--strategy {strategy!r}: choose {', '.join(STRATEGIES)}")
+    return strategy
+
+
+def _wait(seconds: float) -> float:
+    if not 0 < seconds < float("inf"):
+        raise InputError(f"--worker-timeout {seconds:g}: give a number of seconds above 0")
+    return seconds
 
 
 def train(
+    context: typer.Context,
     data: Data = None,
     preset: Preset = "paper",
     overrides: Overrides = None,
@@ -48,14 +67,25 @@ def train(
     strict: Strict = False,
     engine: EngineName = "auto",
     cache_gb: CacheGb = 8.0,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Continue this run where it stopped.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Continue this run, named or by its path, where it stopped.")
+    ] = None,
+    moved: Annotated[
+        Path | None, typer.Option("--data", metavar="DIR", help="Where a resumed run's photographs are now.")
+    ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write event files into the run folder's tensorboard/.")
     ] = False,
     strategy: Annotated[
-        str, typer.Option(help="mirrored (this machine's GPUs), multi-worker (the machines of TF_CONFIG), or auto.")
+        str,
+        typer.Option(
+            callback=_known_strategy,
+            help="mirrored (this machine's GPUs), multi-worker (the machines of TF_CONFIG), or auto.",
+        ),
     ] = "auto",
-    worker_timeout: Annotated[float, typer.Option(help="Longest wait for other machines [seconds].")] = 600.0,
+    worker_timeout: Annotated[
+        float, typer.Option(callback=_wait, help="Longest wait for other machines [seconds].")
+    ] = 600.0,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Train the two-phase MobileNetV2 on a folder of photographs and test it honestly.
@@ -64,30 +94,30 @@ def train(
     """
     if (data is None) == (resume is None):
         raise InputError("name either a folder of photographs to train on, or a stopped run with --resume RUN")
+    if moved and not resume:
+        raise InputError(f"--data {moved}: it belongs to --resume RUN; name the photographs of a new run as DIR")
     from batikkit.config import load_config
     from batikkit.console import progress
 
     if resume is not None:
-        batch_size = _only_batch_size(overrides or (), preset=preset, image_size=image_size, alpha=backbone_alpha)
+        from batikkit.runs import Run, resolve_run
+
+        run, batch_size = Run(resolve_run(resume, runs_dir)), _only_batch_size(context, overrides or ())
     else:
         assert data is not None
         config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
         prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
+    from batikkit.training import session
     from batikkit.training.distributed import join
-    from batikkit.training.train import resume_run, train_run
 
     workers = join(strategy, timeout_s=worker_timeout)
+    means = session.Means(progress, engine, cache_gb, tensorboard, workers)
     with workers.leaving():
         if resume is not None:
-            trained = resume_run(
-                resume, bar=progress, engine=engine, cache_gb=cache_gb, batch_size=batch_size, tensorboard=tensorboard,
-                workers=workers,
-            )  # fmt: skip
+            trained = session.resume(run, means, batch_size=batch_size, root=moved)
         else:
-            trained = train_run(
-                prepared, config, runs_dir=runs_dir, name=Path(preset).stem, weights=weights, bar=progress,
-                engine=engine, cache_gb=cache_gb, tensorboard=tensorboard, workers=workers,
-            )  # fmt: skip
+            beginning = session.Beginning(runs_dir, Path(preset).stem, weights)
+            trained = session.train(prepared, config, beginning, means)
         _tell(trained, workers)
 
 
@@ -102,15 +132,31 @@ def _tell(trained: Trained, workers: Workers) -> None:
     typer.echo("next: batikkit export")
 
 
-def _only_batch_size(overrides: Sequence[str], **settings: object) -> int | None:
-    """The one setting that a resumed run may change, since a machine with less memory can need it."""
+def _only_batch_size(context: typer.Context, overrides: Sequence[str]) -> int | None:
+    """The one setting that a resumed run may change, since a machine with less memory can need it.
+
+    Raises:
+        InputError: something else was given.
+    """
     from batikkit.config import load_config
 
-    changed = [name for name, value in settings.items() if value is not None and (name, value) != ("preset", "paper")]
-    changed += [text for text in overrides if not text.startswith("batch_size=")]
-    if changed:
-        raise InputError(f"a resumed run keeps its settings, got {', '.join(changed)}: only batch_size can be changed")
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name not in RESUME_TAKES and _was_given(context, option.name or "")
+    ]
+    given += [text for text in overrides if not text.startswith("batch_size=")]
+    if given:
+        raise InputError(
+            f"a resumed run keeps what it was begun with, got {', '.join(given)}: leave that out (only batch_size can "
+            "be changed), or train a new run"
+        )
     return load_config("paper", overrides=overrides).batch_size if overrides else None
+
+
+def _was_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 def prepare(

@@ -85,7 +85,8 @@ def hold_out(
         given = {sample.path: recorded.get(sample.sha256, sample.group) for sample in samples}
         first = [copies[sample.path] for sample in samples]
         samples = group_samples(samples, first, group_by=group_by, given=given)
-    samples, told = _unseen(samples, inspections, knowledge, part)
+    same = knowledge.root is not None and root.resolve() == knowledge.root.resolve()
+    samples, told = _unseen(samples, inspections, knowledge, part, copies if same else None)
     if not samples:
         raise InputError(f"no photographs of {root} are left for a {part} figure ({'; '.join(told) or 'none found'})")
     untested = sorted(set(labels) - {sample.label for sample in samples})
@@ -126,9 +127,16 @@ def _of_part(rows: Sequence[SplitRow], labels: Sequence[str], part: str, source:
 
 
 def _unseen(
-    samples: tuple[Sample, ...], inspections: Sequence[Inspection], knowledge: Knowledge, part: str
+    samples: tuple[Sample, ...],
+    inspections: Sequence[Inspection],
+    knowledge: Knowledge,
+    part: str,
+    copies: Mapping[str, int] | None,
 ) -> tuple[tuple[Sample, ...], list[str]]:
-    """Leaves out what does not belong into a figure of `part`; returns the rest and what to tell of it."""
+    """Leaves out what does not belong into a figure of `part`; returns the rest and what to tell of it.
+
+    `copies` is path -> group of copies, where the run's own folder was searched for them a moment ago.
+    """
     if not knowledge.rows:
         return samples, ["it is not known what this model was trained on: images of its training would flatter it"]
     # Of equal files in several splits the one that was learned from decides.
@@ -137,7 +145,8 @@ def _unseen(
     if part != "test":
         told = f"these are {part} images: their figure says what was learned, not how well the model will do"
         return tuple(sample for sample in samples if split_of.get(sample.sha256) == part), [told]
-    reasons = _reasons(inspections, split_of, knowledge)
+    taken = _copies_of_seen(inspections, knowledge, copies)
+    reasons = _reasons(inspections, split_of, taken)
     kept = tuple(sample for sample in samples if sample.path not in reasons)
     told_all = [f"left out {count} {reason}" for reason, count in sorted(Counter(reasons.values()).items())]
     new = sum(sample.sha256 not in split_of for sample in kept)
@@ -149,16 +158,13 @@ def _unseen(
     return kept, told_all
 
 
-def _reasons(inspections: Sequence[Inspection], split_of: Mapping[str, str], knowledge: Knowledge) -> dict[str, str]:
+def _reasons(inspections: Sequence[Inspection], split_of: Mapping[str, str], taken: frozenset[str]) -> dict[str, str]:
     """Path -> why an image may not be tested on."""
-    seen = _seen(inspections, knowledge)
-    together = [*seen, *inspections]
-    groups = find_copies([item.look for item in together], [item.sha256 for item in together])
     reasons = {}
-    for item, first in zip(inspections, groups[len(seen) :], strict=True):
+    for item in inspections:
         if split_of.get(item.sha256) in SEEN:
             reasons[item.path] = f"of its {split_of[item.sha256]} images"
-        elif first < len(seen):  # the smallest index stands for its group, and what was seen comes first
+        elif item.path in taken:
             own = split_of.get(item.sha256) == "test"
             reasons[item.path] = (
                 "of its own test images that are copies of what it was trained or chosen with: its split leaks"
@@ -166,6 +172,22 @@ def _reasons(inspections: Sequence[Inspection], split_of: Mapping[str, str], kno
                 else "copies of its training or validation images, saved again, turned or cropped"
             )
     return reasons
+
+
+def _copies_of_seen(
+    inspections: Sequence[Inspection], knowledge: Knowledge, copies: Mapping[str, int] | None
+) -> frozenset[str]:
+    """Paths of the images that are copies of what the model was trained or chosen with."""
+    paths = [row.sample.path for row in knowledge.rows if row.split in SEEN]
+    if copies is not None and all(path in copies for path in paths):
+        groups = {copies[path] for path in paths}
+        return frozenset(item.path for item in inspections if copies[item.path] in groups)
+    seen = _seen(inspections, knowledge)
+    together = [*seen, *inspections]
+    found = find_copies([item.look for item in together], [item.sha256 for item in together])
+    # The smallest index stands for its group, and what was seen comes first.
+    pairs = zip(inspections, found[len(seen) :], strict=True)
+    return frozenset(item.path for item, first in pairs if first < len(seen))
 
 
 def _seen(inspections: Sequence[Inspection], knowledge: Knowledge) -> list[Inspection]:

@@ -8,6 +8,7 @@ feeds raw RGB 0..255 and nobody guesses the preprocessing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig
 from batikkit.errors import InputError, first_line
 from batikkit.network.keras_backend import keras
 from batikkit.network.plain_cnn import plain_features
+from batikkit.settings import TrainConfig
 
 HEAD = "prediction"
 POOL = "global_average_pooling"
@@ -148,6 +149,26 @@ def unfreeze_above(model: Any, *, frozen_layers: int, batch_norm_frozen: bool) -
     for index, layer in enumerate(backbone_layers(model)):
         is_batch_norm = isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = index > frozen_layers and not (is_batch_norm and batch_norm_frozen)
+
+
+def learned(model: Any) -> dict[str, Any]:
+    """Name -> variable of everything that training changes: weights of trainable layers, and their statistics."""
+    return {weight.name: weight for layer in model.layers if layer.trainable for weight in layer.weights}
+
+
+def read_weights(variables: Mapping[str, Any]) -> dict[str, NDArray[np.generic]]:
+    """The variables' values, by name."""
+    return dict(zip(variables, keras.backend.batch_get_value(list(variables.values())), strict=True))
+
+
+def put_weights(model: Any, values: Mapping[str, NDArray[np.generic]]) -> None:
+    """Gives the variables so named these values.
+
+    Raises:
+        KeyError, ValueError: the model has no such variable, or one of another shape.
+    """
+    variables = {weight.name: weight for weight in model.weights}
+    keras.backend.batch_set_value([(variables[name], value) for name, value in values.items()])
 
 
 def cut_layer(model: Any, *, frozen_layers: int) -> str | None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from batikkit.config import TrainConfig
 from batikkit.network.keras_backend import keras
+from batikkit.settings import TrainConfig
 
 WIDTHS = (16, 32, 64, 128, 256)
 

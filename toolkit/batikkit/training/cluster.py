@@ -16,6 +16,7 @@ from typing import Any
 from batikkit.errors import BatikkitError, InputError
 
 VARIABLE = "TF_CONFIG"
+STRATEGIES = ("auto", "mirrored", "multi-worker")
 
 
 class WorkerLostError(BatikkitError):

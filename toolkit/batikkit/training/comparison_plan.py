@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from batikkit import atomic
-from batikkit.config import TrainConfig
 from batikkit.data.split import SplitRow, encode_split
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError
+from batikkit.settings import TrainConfig
 
 PLAN_FILE = "plan.json"
 SCHEMA_VERSION = 1

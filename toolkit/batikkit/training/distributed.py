@@ -19,16 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig
 from batikkit.console import note
 from batikkit.errors import BatikkitError, InputError
 from batikkit.network import model
 from batikkit.network.keras_backend import tf
+from batikkit.settings import TrainConfig
 from batikkit.tflite.interpreters import quiet_native
-from batikkit.training.cluster import VARIABLE, Cluster, WorkerLostError, meet, reachable, read_cluster
+from batikkit.training.cluster import STRATEGIES, VARIABLE, Cluster, WorkerLostError, meet, reachable, read_cluster
 from batikkit.training.inputs import Share
 
-STRATEGIES = ("auto", "mirrored", "multi-worker")
 TIMEOUT_S = 600.0
 _LOST = "finished epochs are kept; start all workers again with --resume"
 

@@ -7,16 +7,16 @@ exactly what the uninterrupted one would have done.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig
 from batikkit.network.keras_backend import keras, tf
-from batikkit.network.model import HEAD, POOL
+from batikkit.network.model import HEAD, POOL, learned
+from batikkit.settings import TrainConfig
 from batikkit.training.folded import folded
 
 
@@ -29,7 +29,7 @@ class Engine:
     Args:
         model: The whole flat model; its `trainable` flags say what is learned, its weights are updated in place.
         start: Layer whose output is fed; the model's input layer for whole-network training.
-        config: Dropout, label smoothing, weight averaging and weight decay.
+        config: Dropout, weight averaging and weight decay.
     """
 
     def __init__(self, model: Any, *, start: str, config: TrainConfig) -> None:
@@ -41,8 +41,9 @@ class Engine:
         self._head = model.get_layer(HEAD)
         self._variables = list(model.trainable_variables)
         self.optimizer = _optimizer(config, self._variables)
-        averaged = self._variables if config.weight_average else []
-        self._averages = [tf.Variable(variable.numpy(), trainable=False) for variable in averaged]
+        # Statistics of batch normalization too: averaged kernels with the last step's statistics fit nothing.
+        self._averaged = list(learned(model).values()) if config.weight_average else []
+        self._averages = [tf.Variable(variable.numpy(), trainable=False) for variable in self._averaged]
         spec = [
             tf.TensorSpec([None, *source.shape[1:]], tf.float32),
             tf.TensorSpec([None, model.output.shape[1]], tf.float32),
@@ -89,14 +90,22 @@ class Engine:
         """Optimiser and averages, as arrays, for a checkpoint."""
         return [v.numpy() for v in (*self.optimizer.variables, *self._averages)]
 
-    def restore(self, state: list[NDArray[np.generic]]) -> None:
+    def restore(self, state: Sequence[NDArray[np.generic]]) -> None:
         """Puts back what `state` returned."""
         for variable, value in zip((*self.optimizer.variables, *self._averages), state, strict=True):
             variable.assign(value)
 
-    def swap_averages(self) -> None:
-        """Exchanges the weights with their moving averages (does nothing when averaging is off)."""
-        for variable, average in zip(self._variables, self._averages, strict=False):
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within the block the weights are their moving averages (does nothing when averaging is off)."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for variable, average in zip(self._averaged, self._averages, strict=True):
             kept = variable.numpy()
             variable.assign(average)
             average.assign(kept)
@@ -112,7 +121,7 @@ class Engine:
 
     def _train_step(self, inputs: Any, targets: Any, weights: Any, key: Any) -> tuple[Any, Any]:
         losses, right = self._strategy.run(self._replica_step, args=(inputs, targets, weights, key))
-        for average, variable in zip(self._averages, self._variables, strict=False):
+        for average, variable in zip(self._averages, self._averaged, strict=True):
             average.assign(average + (variable - average) * (1.0 - self._config.weight_average))
         summed = tf.distribute.ReduceOp.SUM
         return self._strategy.reduce(summed, losses, axis=None), self._strategy.reduce(summed, right, axis=None)
@@ -126,9 +135,7 @@ class Engine:
                     key = key + tf.distribute.get_replica_context().replica_id_in_sync_group * [7919, 0]
                 pooled = tf.nn.experimental.stateless_dropout(pooled, self._config.dropout, seed=key)
             logits = pooled @ self._head.kernel + self._head.bias
-            per_image = keras.losses.categorical_crossentropy(
-                targets, logits, from_logits=True, label_smoothing=self._config.label_smoothing
-            )
+            per_image = keras.losses.categorical_crossentropy(targets, logits, from_logits=True)
             loss = tf.reduce_sum(per_image * weights)
         self.optimizer.apply_gradients(zip(tape.gradient(loss, self._variables), self._variables, strict=True))
         right = tf.equal(tf.argmax(logits, axis=1), tf.argmax(targets, axis=1)) & (weights > 0)
@@ -162,21 +169,6 @@ def _optimizer(config: TrainConfig, variables: list[Any]) -> Any:
         optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)
     return optimizer
-
-
-def learning_rate_at(config: TrainConfig, base: float, *, progress: float, epochs: int, plateau_scale: float) -> float:
-    """The rate at `progress` epochs (fractional) into a phase of `epochs` epochs.
-
-    `plateau`: base x plateau_scale. `cosine`: a linear rise over warmup_epochs, then half a cosine down to zero
-    (Loshchilov and Hutter 2017, without restarts).
-    """
-    if config.schedule == "plateau":
-        return base * plateau_scale
-    warmup = min(config.warmup_epochs, epochs)
-    if progress < warmup:
-        return base * progress / warmup
-    fraction = (progress - warmup) / max(epochs - warmup, 1e-9)
-    return base * 0.5 * (1 + math.cos(math.pi * min(1.0, fraction)))
 
 
 def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.integer]) -> float:

@@ -6,8 +6,8 @@ all of them.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig
 from batikkit.console import Advance, note
 from batikkit.data.dataset import Sample
 from batikkit.data.pixels import decode_to_disk
 from batikkit.errors import DiskFullError
-from batikkit.training.augment import augment
+from batikkit.settings import TrainConfig
+from batikkit.training.clock import Clock
 from batikkit.training.features import FrozenFeatures, feature_bytes, fill_features, new_features
+from batikkit.training.views import draw_views
 
 
 @dataclass(frozen=True)
@@ -102,14 +103,23 @@ class Inputs:
         validation: Images that choose the best epoch.
         cache: Existing folder for the feature cache.
         cache_bytes: Bound of the feature cache.
-        share: This worker's share.
+        share: This worker's share; all if None.
+        clock: Told how long `augment` and `extract` take.
     """
 
     def __init__(
-        self, config: TrainConfig, train: Split, validation: Split, *, cache: Path, cache_bytes: int, share: Share
+        self,
+        config: TrainConfig,
+        train: Split,
+        validation: Split,
+        *,
+        cache: Path,
+        cache_bytes: int,
+        share: Share | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        self.config, self.train, self.validation, self.share = config, train, validation, share
-        self.timings: dict[str, float] = {}
+        self.config, self.train, self.validation, self.share = config, train, validation, share or Share()
+        self._clock = clock or Clock()
         self._cache, self._cache_bytes = cache, cache_bytes
         self._features: dict[str, Features] = {}
 
@@ -177,7 +187,19 @@ class Inputs:
             fill_features(rooms, frozen, self._plain, views=range(1))
         for features in wanted.values():
             features.drawn = views
-        self.timings["extract"] = self.timings.get("extract", 0.0) + frozen.seconds
+        self._clock.add("extract", frozen.seconds)
+
+    def ahead(
+        self, batches: Sequence[NDArray[np.intp]], *, cut: str | None, epoch: int
+    ) -> Iterator[NDArray[np.floating]]:
+        """Yields `batch` for each of `batches`, drawing the next while the present one is used."""
+        with ThreadPoolExecutor(1) as pool:
+            pending = [pool.submit(self.batch, indices, cut=cut, epoch=epoch) for indices in batches[:1]]
+            for following in (*batches[1:], None):
+                ready = pending.pop().result()
+                if following is not None:
+                    pending.append(pool.submit(self.batch, following, cut=cut, epoch=epoch))
+                yield ready
 
     def batch(self, indices: NDArray[np.intp], *, cut: str | None, epoch: int) -> NDArray[np.floating]:
         """Training inputs [B, ...] for this worker's images `indices`: outputs of `cut`, or pixels if None."""
@@ -194,11 +216,9 @@ class Inputs:
     def _view(self, view: int, places: NDArray[np.intp]) -> NDArray[np.float32]:
         if not len(places):
             return self.train.pixels[places].astype(np.float32)
-        started = time.perf_counter()
         indices = places * self.share.size + self.share.rank
-        drawn = augment(self.train.pixels[places], config=self.config, view=view, indices=indices)
-        self.timings["augment"] = self.timings.get("augment", 0.0) + time.perf_counter() - started
-        return drawn
+        with self._clock.measuring("augment"):
+            return draw_views(self.train.pixels[places], config=self.config, view=view, indices=indices)
 
     def _plain(self, _view: int, places: NDArray[np.intp]) -> NDArray[np.float32]:
         return self.validation.pixels[places].astype(np.float32)

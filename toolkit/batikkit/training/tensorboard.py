@@ -6,13 +6,12 @@ where the curves are looked at.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from batikkit.network.keras_backend import tf
+from batikkit.runs.history import Epoch
 
-TENSORBOARD_FOLDER = "tensorboard"
 _TAGS = {
     "train": {"epoch_loss": "loss", "epoch_accuracy": "accuracy", "epoch_learning_rate": "learning_rate"},
     "validation": {"epoch_loss": "val_loss", "epoch_accuracy": "val_accuracy"},
@@ -26,12 +25,14 @@ class TensorBoard:
     def __init__(self, folder: Path) -> None:
         self._writers = {name: tf.summary.create_file_writer(str(folder / name)) for name in _TAGS}
 
-    def write(self, row: Mapping[str, Any]) -> None:
+    def write(self, epoch: Epoch) -> None:
         """Adds one line of the history and flushes it to disk."""
         for name, writer in self._writers.items():
             with writer.as_default():
                 for tag, column in _TAGS[name].items():
-                    tf.summary.write(tag, tf.constant(row[column], tf.float32), row["epoch"], metadata=_scalars())
+                    tf.summary.write(
+                        tag, tf.constant(getattr(epoch, column), tf.float32), epoch.epoch, metadata=_scalars()
+                    )
             writer.flush()
 
 

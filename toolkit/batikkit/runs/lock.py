@@ -1,4 +1,4 @@
-"""Who is training in a run folder, and the removal of what a killed training left behind.
+"""Who is training in a run folder, and the removal of the cache that a killed training left behind.
 
 The cache folder of a run exists exactly while its training lives, and holds a file that the training keeps locked. The
 kernel drops the lock with the process, however it dies, so that a cache whose lock is free belongs to nobody.
@@ -40,7 +40,18 @@ def held(run: Path) -> Iterator[Path]:
         _leave(run, lock)
 
 
-def sweep(runs_dir: Path) -> list[Path]:
+@contextlib.contextmanager
+def claimed(run: Path) -> Iterator[bool]:
+    """Claims a folder without waiting; yields whether nobody else holds it. Leaves no trace of the claim."""
+    lock = _claim(run / CACHE_FOLDER, attempts=1)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            _leave(run, lock)
+
+
+def sweep_caches(runs_dir: Path) -> list[Path]:
     """Removes the caches and half-written files of runs whose training was killed; returns those runs."""
     swept = []
     for cache in sorted(runs_dir.glob(f"*/{CACHE_FOLDER}")):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.config import TrainConfig
 from batikkit.network.keras_backend import tf
+from batikkit.settings import TrainConfig
 
 _Floats = NDArray[np.float32]
 
 
-def augment(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indices: NDArray[np.integer]) -> _Floats:
+def draw_views(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indices: NDArray[np.integer]) -> _Floats:
     """Draws one view of each image.
 
     Args:
@@ -38,7 +38,8 @@ def augment(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indice
 def _affine(config: TrainConfig, rng: np.random.Generator, side: int) -> _Floats:
     """The 8 numbers of `ImageProjectiveTransformV3`: maps output pixels to input pixels, about the centre."""
     turn = rng.uniform(-1, 1) * config.rotation * 2 * np.pi
-    turn += rng.integers(4) * np.pi / 2 if config.quarter_turns else 0.0
+    quarters = int(rng.integers(4)) if config.quarter_turns else 0
+    turn += quarters * np.pi / 2
     width, height = _crop(config, rng)
     zoom = 1.0 + rng.uniform(-1, 1) * config.zoom
     mirror_x = -1.0 if config.flips in ("horizontal", "both") and rng.random() < 0.5 else 1.0
@@ -46,7 +47,9 @@ def _affine(config: TrainConfig, rng: np.random.Generator, side: int) -> _Floats
     cos, sin = np.cos(turn), np.sin(turn)
     scale = np.diag([mirror_x * width * zoom, mirror_y * height * zoom])
     matrix = np.array([[cos, -sin], [sin, cos]]) @ scale
-    room = np.array([1 - width, 1 - height]) / 2 + config.shift
+    # What the crop leaves of the picture on each of its axes: a quarter turn lays the view's width along the height.
+    kept = np.array([height, width] if quarters % 2 else [width, height])
+    room = (1 - kept) / 2 + config.shift
     centre = (side - 1) / 2
     offset = centre + rng.uniform(-1, 1, 2) * room * side - matrix @ np.array([centre, centre])
     return np.array([*matrix[0], offset[0], *matrix[1], offset[1], 0, 0], np.float32)
@@ -78,16 +81,15 @@ def _colour(config: TrainConfig, rng: np.random.Generator) -> _Floats:
     input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, 8], tf.float32)]
 )
 def _warp(images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
-    # On bytes, not on floats: a fifth faster, and the views are drawn from bytes anyway.
-    warped = tf.raw_ops.ImageProjectiveTransformV3(
-        images=images,
+    # On floats: on bytes the kernel cuts fractions off, which darkens every view by half a grey level.
+    return tf.raw_ops.ImageProjectiveTransformV3(
+        images=tf.cast(images, tf.float32),
         transforms=transforms,
         output_shape=tf.shape(images)[1:3],
         fill_value=0.0,
         interpolation="BILINEAR",
         fill_mode="REFLECT",
     )
-    return tf.cast(warped, tf.float32)
 
 
 @tf.function(  # type: ignore[untyped-decorator]

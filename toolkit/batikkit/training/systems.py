@@ -5,17 +5,13 @@ The frozen system is the model between the two phases of the fine-tuned one, so 
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import shutil
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
 
-from batikkit import runs
-from batikkit.config import TrainConfig
 from batikkit.data.prepared import PreparedData
 from batikkit.data.split import SplitRow, fold_rows
 from batikkit.errors import InputError
@@ -23,9 +19,12 @@ from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.predictions import PREDICTIONS_FILE, read_predictions
 from batikkit.network.plain_cnn import scratch_config
+from batikkit.runs import store
+from batikkit.runs.history import HISTORY_FILE, read_history
+from batikkit.runs.run import Run
+from batikkit.settings import TrainConfig
 from batikkit.training.comparison_plan import enter, make_plan
-from batikkit.training.train import StoppedError, resume_run, train_run
-from batikkit.training.trainer import Bar
+from batikkit.training.session import Beginning, Means, StoppedError, resume, train
 
 SYSTEMS = ("scratch", "frozen", "fine-tuned")
 
@@ -33,27 +32,23 @@ SYSTEMS = ("scratch", "frozen", "fine-tuned")
 def compare(
     data: PreparedData,
     config: TrainConfig,
+    means: Means,
     *,
     out: Path,
     weights: str,
     folds: int = 0,
-    bar: Bar,
     say: Callable[[str], None],
-    engine: str = "auto",
-    cache_gb: float = 8.0,
 ) -> Comparison:
-    """Trains what `out` does not hold yet, and judges the three systems.
+    """Trains what `out` does not hold yet, and judges the three systems. Deletes nothing.
 
     Args:
         data: Split photographs; with `folds` their split is not used.
         config: Settings of the fine-tuned system; the others' follow from it.
+        means: As for one run.
         out: Folder of the comparison; a run per system and fold is kept inside.
         weights: `imagenet`, `none` or a path: the backbone of the frozen and the fine-tuned system.
         folds: Number of folds, 0 for the one split of `data`.
-        bar: Makes progress bars.
         say: Told what begins.
-        engine: `auto`, `cached` or `keras`.
-        cache_gb: Bound of the feature cache [GB].
 
     Raises:
         InputError: the preset lacks a phase, the folds do not fit the photographs, or `out` holds another comparison.
@@ -72,8 +67,9 @@ def compare(
     for step, (folder, rows, name) in enumerate(steps, 1):
         settings, start = wanted[name]
         part = dataclasses.replace(data, rows=rows, notes=())
-        _announce(say, folder, name, f"[{step}/{len(steps)}]", folds)
-        _train_or_keep(folder, name, part, settings, start, bar=bar, engine=engine, cache_gb=cache_gb)
+        run = find_run(folder, name)
+        say(f"[{step}/{len(steps)}] {_progress(folder, name, folds)}{_kept(run)}")
+        _train_or_keep(run, part, settings, Beginning(folder, name, start, frozen_beside=True), means)
     return _judge(out, folders, data, config, folds=folds, weights=weights)
 
 
@@ -84,41 +80,33 @@ def _splits(data: PreparedData, config: TrainConfig, folds: int) -> list[tuple[S
     return [fold_rows(samples, folds=folds, fold=fold, ratios=ratios, seed=config.seed) for fold in range(folds)]
 
 
-def _announce(say: Callable[[str], None], folder: Path, name: str, step: str, folds: int) -> None:
+def _progress(folder: Path, name: str, folds: int) -> str:
     what = "frozen and fine-tuned" if name == "fine-tuned" else "from scratch"
-    run = find_run(folder, name)
-    kept = ": kept, it is finished" if run and runs.read_run(run).get("status") == "done" else ""
-    say(f"{step} {what}{f', {folder.name}' if folds else ''}{kept}")
+    return f"{what}{f', {folder.name}' if folds else ''}"
 
 
-def find_run(folder: Path, name: str) -> Path | None:
-    """The newest run called `name` in `folder`."""
-    return max((path.parent for path in folder.glob(f"*-{name}/{runs.RUN_FILE}")), default=None)
+def _kept(run: Run | None) -> str:
+    return ": kept, it is finished" if run and run.record.done else ""
+
+
+def find_run(folder: Path, name: str) -> Run | None:
+    """The newest run called `name` in `folder`, a finished one before any other."""
+    found = [Run(path) for path in store.all_runs(folder) if path.name.split("-", 1)[1:] == [name]]
+    return max(found, key=lambda run: (run.record.done, run.folder.name), default=None)
 
 
 def _train_or_keep(
-    folder: Path, name: str, data: PreparedData, config: TrainConfig, weights: str, *, bar: Bar, engine: str,
-    cache_gb: float,
-) -> None:  # fmt: skip
-    run = find_run(folder, name)
+    run: Run | None, data: PreparedData, config: TrainConfig, beginning: Beginning, means: Means
+) -> None:
     try:
         if run is None:
-            train_run(
-                data, config, runs_dir=folder, name=name, weights=weights, bar=bar, engine=engine, cache_gb=cache_gb,
-                frozen_beside=True,
-            )  # fmt: skip
-        elif runs.read_run(run).get("status") != "done":
-            resume_run(run, bar=bar, engine=engine, cache_gb=cache_gb)
-    except StoppedError:
-        raise StoppedError("stopped; finished systems and epochs are kept: give the same command to go on") from None
-    _remove_unfinished(folder)
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """Removes runs of this comparison that a killed command left without content, once theirs was made again."""
-    for path in folder.iterdir():
-        if path.is_dir() and (not (path / runs.RUN_FILE).exists() or runs.read_run(path).get("status") != "done"):
-            shutil.rmtree(path)
+            train(data, config, beginning, means)
+        elif not run.record.done:
+            resume(run, means)
+    except StoppedError as error:
+        again = StoppedError("stopped; finished systems and epochs are kept: give the same command to go on")
+        again.exit_code = error.exit_code
+        raise again from None
 
 
 def _judge(
@@ -126,8 +114,7 @@ def _judge(
 ) -> Comparison:
     root = data.dataset.root
     candidates = [_candidate(name, folders, out, config) for name in SYSTEMS]
-    facts = runs.read_run(_run(folders[0], "fine-tuned"))
-    host, tools = facts["host"], facts["tools"]
+    record = _run(folders[0], "fine-tuned").record
     how = f"{folds} grouped folds, every image tested once" if folds else "one split"
     notes = [*data.notes, *_unimproved(candidates[1], candidates[2])]
     if weights == "none":
@@ -145,8 +132,8 @@ def _judge(
             "epochs": f"{config.phase1_epochs} frozen + {config.phase2_epochs} fine-tuning; "
             f"from scratch {config.phase1_epochs + config.phase2_epochs}",
             "seed": str(config.seed),
-            "machine": f"{host['machine']}, {host['system']}",
-            "tools": ", ".join(f"{name} {version}" for name, version in tools.items()),
+            "machine": f"{record.host['machine']}, {record.host['system']}",
+            "tools": ", ".join(f"{name} {version}" for name, version in record.tools.items()),
         },
         notes=notes,
     )
@@ -165,7 +152,7 @@ def _unimproved(frozen: Candidate, tuned: Candidate) -> list[str]:
     return [f"fine-tuning never improved the validation figure{where}: there the fine-tuned model is the frozen one"]
 
 
-def _run(folder: Path, name: str) -> Path:
+def _run(folder: Path, name: str) -> Run:
     run = find_run(folder, name)
     if run is None:
         raise InputError(f"{folder} has no run {name!r}: remove {folder} and compare again")
@@ -174,36 +161,30 @@ def _run(folder: Path, name: str) -> Path:
 
 def _candidate(name: str, folders: Sequence[Path], out: Path, config: TrainConfig) -> Candidate:
     found = [_run(folder, name) for folder in folders]
-    facts = runs.read_run(found[0])
+    record = found[0].record
     width = "" if config.alpha == 1.0 else f" {config.alpha:g}"
     title = "CNN from scratch" if name == "scratch" else f"MobileNetV2{width}, {name}"
     return Candidate(
         name=name,
         title=title,
-        predictions=[read_predictions(run / PREDICTIONS_FILE) for run in found],
-        parts=[read_part(run, out) for run in found],
-        parameters=facts["parameters"],
-        parameters_trained=facts["parameters_trained"],
+        predictions=[read_predictions(run.path(PREDICTIONS_FILE)) for run in found],
+        parts=[_part(run, out) for run in found],
+        parameters=record.parameters,
+        parameters_trained=record.parameters_trained,
     )
 
 
-def read_part(run: Path, base: Path) -> Part:
+def _part(run: Run, base: Path) -> Part:
     """What a finished run says of itself; its path is told relative to `base`."""
-    facts = runs.read_run(run)
-    timings = facts["timings_seconds"]
+    record = run.record
+    if record.test is None:
+        raise InputError(f"run {run} is not finished: give the same command to go on")
+    extraction = sum(record.timings_seconds.get(f"features{phase}", 0.0) for phase in (1, 2))
     return Part(
-        accuracy=facts["test"]["accuracy"],
-        n=facts["test"]["n"],
-        run=run.relative_to(base).as_posix() if run.is_relative_to(base) else str(run),
-        seconds=round(facts["train_seconds"] + sum(timings.get(f"features{phase}", 0.0) for phase in (1, 2)), 1),
-        epochs=facts["epochs"],
-        history=read_history(run / runs.HISTORY_FILE),
+        accuracy=record.test.accuracy,
+        n=record.test.n,
+        run=run.folder.relative_to(base).as_posix(),
+        seconds=round(record.train_seconds + extraction, 1),
+        epochs=record.epochs,
+        history=read_history(run.path(HISTORY_FILE)),
     )
-
-
-def read_history(path: Path) -> tuple[dict[str, float], ...]:
-    """The lines of `history.csv` as numbers; none where there is no file."""
-    if not path.is_file():
-        return ()
-    with path.open(encoding="utf-8", newline="") as stream:
-        return tuple({key: float(value) for key, value in row.items()} for row in csv.DictReader(stream))

@@ -1,0 +1,27 @@
+"""Where the time of a training goes."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+
+class Clock:
+    """Seconds by part."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def measuring(self, part: str) -> Iterator[None]:
+        """Adds the time that the block takes to `part`."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(part, time.perf_counter() - started)
+
+    def add(self, part: str, seconds: float) -> None:
+        """Adds to `part`."""
+        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
