@@ -30,6 +30,7 @@ from batikkit.evaluation.predictions import PREDICTIONS_FILE, Predictions, encod
 from batikkit.network import model
 from batikkit.network.keras_backend import keras, tf
 from batikkit.network.layers import encode_layers
+from batikkit.operating_system import scratch_folder
 from batikkit.runs import lock, store
 from batikkit.runs.record import TRAINING, Photographs, RunRecord, TestFigure
 from batikkit.runs.run import (
