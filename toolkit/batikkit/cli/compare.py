@@ -20,6 +20,7 @@ from batikkit.cli.options import (
     SplitFile,
     Strict,
     TrainSeed,
+    Unit,
     Weights,
 )
 from batikkit.errors import InputError
@@ -41,6 +42,7 @@ def compare(
     backbone_alpha: BackboneAlpha = None,
     seed: TrainSeed = None,
     split_file: SplitFile = None,
+    unit: Unit = "cloth",
     group_by: GroupBy = None,
     strict: Strict = False,
     engine: EngineName = "auto",
@@ -55,14 +57,15 @@ def compare(
     Example: batikkit compare photos/ --preset small-data --folds 5
     """
     from batikkit.cli.comparison_output import show, write
-    from batikkit.cli.train import prepare
+    from batikkit.cli.train import grouping_of, prepare
     from batikkit.config import load_config
     from batikkit.console import note, progress
 
     if folds and split_file:
         raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
     config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
-    prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
+    grouping = grouping_of(unit, group_by, weights, folds=folds)
+    prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.training.session import Means
     from batikkit.training.systems import compare as compare_systems
 

@@ -8,20 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import JsonFile, Seed
+from batikkit.cli.options import GroupBy, JsonFile, LookWeights, Seed, Unit
 from batikkit.errors import InputError, VerificationError
 
 if TYPE_CHECKING:
-    from batikkit.data.check import CheckReport
+    from batikkit.data.check_report import CheckReport
     from batikkit.data.prepared import PreparedData
 
 data = typer.Typer(no_args_is_help=True, help="Check a set of photographs, split it without leaks, or draw one.")
 
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.")]
-GroupBy = Annotated[
-    str | None,
-    typer.Option(metavar="REGEX", help="Images of a class whose relative paths match alike belong together."),
-]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Look at every file again and keep no fingerprints.")]
 _LISTED = 10
 
@@ -30,7 +26,9 @@ _LISTED = 10
 def check(
     folder: Folder,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when something would leak.")] = False,
+    unit: Unit = "cloth",
     group_by: GroupBy = None,
+    weights: LookWeights = "imagenet",
     split_file: Annotated[
         Path | None, typer.Option("--split", metavar="FILE", help="Check this split.csv for leaks.")
     ] = None,
@@ -41,17 +39,19 @@ def check(
     ] = None,
     no_cache: NoCache = False,
 ) -> None:
-    """Look at every image: what is odd, which are copies, what would leak, and what to do.
+    """Look at every image: what is odd, which are copies or show one cloth, what would leak, and what to do.
 
     Example: batikkit data check photos/ --html check.html
     """
     from batikkit.console import note, progress
-    from batikkit.data.check import check_folder, write_report
+    from batikkit.data.check import check_folder
+    from batikkit.data.check_report import write_report
+    from batikkit.data.prepared import Grouping
+    from batikkit.network.texture import best_texture
 
+    grouping = Grouping(unit, group_by, best_texture(weights))
     with progress("check images") as advance:
-        report = check_folder(
-            folder, group_by=group_by, split_file=split_file, cache=not no_cache, advance=advance
-        )  # fmt: skip
+        report = check_folder(folder, grouping, split_file=split_file, cache=not no_cache, advance=advance)
     _print_report(report)
     if json_file:
         write_report(json_file, report)
@@ -62,7 +62,7 @@ def check(
             write_page(html, folder, report)
             note(f"wrote {html}")
         if sheets:
-            note(f"wrote {write_sheets(sheets, folder, report.groups)} contact sheets into {sheets}")
+            note(f"wrote {write_sheets(sheets, folder, report)} contact sheets into {sheets}")
     if strict and report.would_leak:
         raise VerificationError(f"--strict: {report.verdict[-1]}")
 
@@ -77,7 +77,9 @@ def split(
     folds: Annotated[
         int, typer.Option(metavar="K", help="Write K splits, each testing another part (0: one split).")
     ] = 0,
+    unit: Unit = "cloth",
     group_by: GroupBy = None,
+    weights: LookWeights = "imagenet",
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")
     ] = False,
@@ -85,21 +87,23 @@ def split(
     no_cache: NoCache = False,
     seed: Seed = 0,
 ) -> None:
-    """Split a set so that copies never cross; the file goes into train --split.
+    """Split a set so that no cloth crosses, nor any copy; the file goes into train --split.
 
     Example: batikkit data split photos/ --ratios 70,20,10 --seed 1 -o split.csv
     """
     from batikkit.console import note, progress
-    from batikkit.data.prepared import load_dataset
-    from batikkit.data.split import fold_rows, write_split
+    from batikkit.data.prepared import Grouping, load_dataset
+    from batikkit.data.split import SPLITS, fold_rows, write_split
+    from batikkit.network.texture import best_texture
 
     shares = parse_ratios(ratios)
     target = out / "fold1.csv" if folds else out
     if target.exists() and not force:
         raise InputError(f"{target} exists: name another with --out, or replace it with --force")
+    grouping = Grouping(unit, group_by, best_texture(weights), max(folds, len(SPLITS)))
     with progress("check images") as advance:
         prepared = load_dataset(
-            folder, strict=strict, group_by=group_by, ratios=shares, seed=seed, cache=not no_cache, advance=advance
+            folder, grouping=grouping, strict=strict, ratios=shares, seed=seed, cache=not no_cache, advance=advance
         )
     for line in prepared.notes:
         note(f"batikkit: {line}")
@@ -175,15 +179,15 @@ def _print_report(report: CheckReport) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    figures = ("images", "independent", "shortest px", "median px")
+    figures = ("images", "independent", "cloths", "shortest px", "median px")
     table = Table("class", *(Column(name, justify="right") for name in figures), "formats")
     for facts in report.classes:
         formats = ", ".join(f"{name} {count}" for name, count in facts.formats.items())
-        cells = (facts.images, facts.groups, facts.shortest_px, facts.median_px)
+        cells = (facts.images, facts.groups, facts.cloths, facts.shortest_px, facts.median_px)
         table.add_row(Text(printable(facts.label)), *(str(cell) for cell in cells), formats)
-    groups = sum(facts.groups for facts in report.classes)
+    groups, cloths = (sum(getattr(facts, name) for facts in report.classes) for name in ("groups", "cloths"))
     table.add_section()
-    table.add_row("all", str(report.images), str(groups))
+    table.add_row("all", str(report.images), str(groups), str(cloths))
     console.print(table)
     console.print("pixels: " + ", ".join(f"{mode} {count}" for mode, count in report.modes.items()), markup=False)
     colours = {"error": "red", "leak": "red", "warning": "yellow", "info": "dim"}

@@ -52,7 +52,32 @@ SplitFile = Annotated[
     Path | None, typer.Option("--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.")
 ]
 GroupBy = Annotated[
-    str | None, typer.Option(metavar="REGEX", help="Images whose relative paths match alike stay in one split.")
+    str | None,
+    typer.Option(metavar="REGEX", help="Images of a class whose relative paths match alike show one cloth."),
+]
+
+
+def _known_unit(unit: str) -> str:
+    if unit not in ("cloth", "copy"):
+        raise InputError(f"--unit {unit!r}: choose cloth or copy")
+    return unit
+
+
+Unit = Annotated[
+    str,
+    typer.Option(
+        metavar="cloth|copy",
+        callback=_known_unit,
+        help="What stays in one split: photographs of one cloth, or only copies of one photograph.",
+    ),
+]
+LookWeights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        callback=_existing_weights,
+        help="Network that tells cloths apart: imagenet (if Keras has it already), none, or a no-top .h5 file.",
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")]
 

@@ -20,12 +20,13 @@ from batikkit.cli.options import (
     SplitFile,
     Strict,
     TrainSeed,
+    Unit,
     Weights,
 )
 from batikkit.errors import InputError
 
 if TYPE_CHECKING:
-    from batikkit.data.prepared import PreparedData
+    from batikkit.data.prepared import Grouping, PreparedData
     from batikkit.settings import TrainConfig
     from batikkit.training.distributed import Workers
     from batikkit.training.session import Trained
@@ -63,6 +64,7 @@ def train(
     backbone_alpha: BackboneAlpha = None,
     seed: TrainSeed = None,
     split_file: SplitFile = None,
+    unit: Unit = "cloth",
     group_by: GroupBy = None,
     strict: Strict = False,
     engine: EngineName = "auto",
@@ -106,7 +108,8 @@ def train(
     else:
         assert data is not None
         config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
-        prepared = prepare(data, config, strict=strict, group_by=group_by, split_file=split_file)
+        grouping = grouping_of(unit, group_by, weights)
+        prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.training import session
     from batikkit.training.distributed import join
 
@@ -159,13 +162,18 @@ def _was_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name != "DEFAULT"
 
 
+def grouping_of(unit: str, group_by: str | None, weights: str, *, folds: int = 0) -> Grouping:
+    """What keeps photographs together; the backbone's weights tell cloths apart too."""
+    from batikkit.data.prepared import Grouping
+    from batikkit.data.split import SPLITS
+    from batikkit.network.texture import best_texture
+
+    # A training from scratch may still use what Keras downloaded before.
+    return Grouping(unit, group_by, best_texture("imagenet" if weights == "none" else weights), max(folds, len(SPLITS)))
+
+
 def prepare(
-    data: Path,
-    config: TrainConfig,
-    *,
-    strict: bool = False,
-    group_by: str | None = None,
-    split_file: Path | None = None,
+    data: Path, config: TrainConfig, grouping: Grouping, *, strict: bool = False, split_file: Path | None = None
 ) -> PreparedData:
     """Scans, groups and splits a folder, telling the user of everything odd in it."""
     from batikkit.console import note, progress
@@ -174,8 +182,8 @@ def prepare(
     with progress("check images") as advance:
         prepared = load_dataset(
             data,
+            grouping=grouping,
             strict=strict,
-            group_by=group_by,
             split_file=split_file,
             ratios=config.ratios,
             seed=config.seed,

@@ -2,116 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
+import functools
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from batikkit import atomic
 from batikkit.console import Advance
+from batikkit.data.check_report import CheckReport, ClassFacts, ImageGroup
+from batikkit.data.cloth_look import PlainTexture
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_findings
-from batikkit.data.grouping import examine, group_samples, groups_per_class
+from batikkit.data.grouping import CLOTH, by_cloth, examine, group_samples, groups_per_class
 from batikkit.data.inspection import Inspection
-from batikkit.data.leaks import Leak, describe_leaks, find_leaks
+from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks
 from batikkit.data.names import name_findings
-from batikkit.data.split import SplitRow, read_split
+from batikkit.data.prepared import Grouping
+from batikkit.data.split import SPLITS, SplitRow, read_split
 from batikkit.errors import InputError
 from batikkit.images import IMAGE_SUFFIXES
-
-SCHEMA_VERSION = 1
-
-_NAMED = 4
-"""Files of a group that a line names before it only counts."""
-
-
-@dataclass(frozen=True)
-class ClassFacts:
-    """One motif folder in figures.
-
-    Attributes:
-        label: The class.
-        images: Readable images.
-        groups: Independent photographs among them.
-        shortest_px: Shorter side of the smallest image.
-        median_px: Median of the shorter sides.
-        formats: Format -> images.
-    """
-
-    label: str
-    images: int
-    groups: int
-    shortest_px: int
-    median_px: int
-    formats: dict[str, int]
-
-
-@dataclass(frozen=True)
-class CopyGroup:
-    """Images that belong together.
-
-    Attributes:
-        paths: The files.
-        labels: Their classes, sorted, each once.
-        exact: All files are equal byte for byte.
-        splits: The parts of an existing split they lie in, sorted; empty without one.
-    """
-
-    paths: tuple[str, ...]
-    labels: tuple[str, ...]
-    exact: bool
-    splits: tuple[str, ...] = ()
-
-    @property
-    def line(self) -> str:
-        """Its files as one line for people: four of them and a count."""
-        more = len(self.paths) - _NAMED
-        return " = ".join(self.paths[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """Everything `data check` found out.
-
-    Attributes:
-        root: The folder, as given.
-        images: Readable images.
-        classes: One entry per class, sorted.
-        modes: Pillow mode -> images.
-        findings: The worst first.
-        groups: Groups of two or more images.
-        split: Where the split under test comes from; empty when the set is not split yet.
-        leaks: Images of that split that are copies of an earlier part's.
-        expected_leaks: Without a split: how many test images of a random 70/20/10 split would have a copy in training,
-            on average.
-        verdict: What to do, one line each.
-    """
-
-    root: str
-    images: int
-    classes: tuple[ClassFacts, ...]
-    modes: dict[str, int]
-    findings: tuple[Finding, ...]
-    groups: tuple[CopyGroup, ...]
-    split: str
-    leaks: tuple[Leak, ...]
-    expected_leaks: float
-    verdict: tuple[str, ...]
-
-    @property
-    def would_leak(self) -> bool:
-        """The given split leaks, or, without one, a split that ignores groups would."""
-        return bool(self.leaks) if self.split else bool(self.groups)
 
 
 def check_folder(
     root: Path,
+    grouping: Grouping | None = None,
     *,
-    group_by: str | None = None,
     split_file: Path | None = None,
     cache: bool = True,
     advance: Advance | None = None,
@@ -120,7 +36,7 @@ def check_folder(
 
     Args:
         root: Folder with one subfolder per motif, or with train, validation and test folders that hold those.
-        group_by: Regular expression on the relative path, as in training.
+        grouping: What belongs together, as in training.
         split_file: A `split.csv` to check for leaks.
         cache: Keep fingerprints between runs.
         advance: Called with (done, total) while reading and comparing.
@@ -133,15 +49,20 @@ def check_folder(
         raise InputError(f"no images in subfolders of {root}: put each motif's photographs into a folder of its own")
     folders = split_folders(paths)
     depth = 1 if folders else 0
-    examined = examine(root, paths, cache=cache, advance=advance)
-    samples = tuple(
-        Sample(item.path, _label(item.path, depth), item.sha256, item.sha256[:16]) for item in examined.inspections
-    )
-    samples = group_samples(samples, examined.copies, group_by=group_by) if samples else ()
-    named = name_findings(samples, [s.group for s in samples], examined.copies.tolist()) if group_by is None else []
+    grouping = grouping or Grouping()
+    looking = grouping.unit == CLOTH and grouping.group_by is None
+    texture = (grouping.texture or PlainTexture()) if looking else None
+    label_of = functools.partial(_label, depth=depth) if looking else None
+    examined = examine(root, paths, label_of=label_of, texture=texture, cache=cache, advance=advance)
+    samples = tuple(Sample(i.path, _label(i.path, depth), i.sha256, i.sha256[:16]) for i in examined.inspections)
+    if samples:
+        group_by = grouping.group_by
+        samples = group_samples(samples, examined.copies, cloths=examined.cloths, group_by=group_by)
+    named = name_findings(samples, examined.cloths.tolist(), examined.copies.tolist()) if looking and samples else []
     rows, split, missing = _split_of(samples, folders, split_file)
     labels = sorted({_label(path, depth) for path in paths})
-    return _report(root, labels, examined.inspections, samples, rows, split, group_by, [
+    facts = _Facts(root, labels, examined.inspections, samples, rows, split, texture.name if texture else "")
+    return _report(facts, grouping, [
         *file_findings(examined.inspections, examined.skipped), *missing, *_folder_findings(root, paths), *named,
     ])  # fmt: skip
 
@@ -168,50 +89,61 @@ def _split_of(
     return rows, str(split_file), [missing] if absent else []
 
 
-def _report(
-    root: Path,
-    labels: Sequence[str],
-    inspections: Sequence[Inspection],
-    samples: Sequence[Sample],
-    rows: Sequence[SplitRow],
-    split: str,
-    group_by: str | None,
-    findings: list[Finding],
-) -> CheckReport:
-    groups = _copy_groups(samples, rows)
+@dataclass(frozen=True)
+class _Facts:
+    root: Path
+    labels: Sequence[str]
+    inspections: Sequence[Inspection]
+    samples: Sequence[Sample]
+    rows: Sequence[SplitRow]
+    split: str
+    looked: str
+
+
+def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> CheckReport:
+    samples, rows = facts.samples, facts.rows
+    groups = _image_groups(samples, rows)
+    cloths = _image_groups(by_cloth(samples), rows) if facts.looked else ()
+    copies = {sample.path: sample.group for sample in samples}
+    cloths = tuple(cloth for cloth in cloths if len({copies[path] for path in cloth.paths}) > 1)
     leaks = find_leaks(rows)
-    images = Counter(dict.fromkeys(labels, 0))
+    leaks += find_cloth_leaks(rows, leaks) if facts.looked else ()
+    images = Counter(dict.fromkeys(facts.labels, 0))
     images.update(sample.label for sample in samples)
     findings += class_findings(images, groups_per_class(samples))
-    findings += _group_findings(groups, group_by)
+    findings += _group_findings(groups, grouping.group_by)
+    findings += _cloth_findings(cloths, samples, facts.looked)
     if leaks:
-        advice = "its test figure is not to be trusted: move the copies to one side, or split again"
+        advice = "its test figure is not to be trusted: move what belongs together to one side, or split again"
         listed = tuple(f"{leak.path} = {leak.copies[0]}" for leak in leaks)
         message = f"the split leaks: {describe_leaks(leaks, rows)}"
         findings.append(Finding("split-leak", "leak", message, advice, listed))
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    expected = 0.0 if split else sum(0.1 * len(g.paths) * (1 - 0.3 ** (len(g.paths) - 1)) for g in groups)
+    together = Counter(sample.cloth for sample in samples).values()
+    expected = 0.0 if facts.split else sum(0.1 * n * (1 - 0.3 ** (n - 1)) for n in together)
     return CheckReport(
-        root=str(root),
-        images=len(inspections),
-        classes=_class_facts(labels, inspections, samples),
-        modes=dict(Counter(item.mode for item in inspections).most_common()),
+        root=str(facts.root),
+        images=len(facts.inspections),
+        classes=_class_facts(facts.labels, facts.inspections, samples),
+        modes=dict(Counter(item.mode for item in facts.inspections).most_common()),
         findings=tuple(findings),
         groups=groups,
-        split=split,
+        cloths=cloths,
+        looked=facts.looked,
+        split=facts.split,
         leaks=leaks,
         expected_leaks=round(expected, 2),
-        verdict=_verdict(root, findings, groups, split, leaks, expected),
+        verdict=_verdict(facts, findings, groups, cloths, leaks, expected),
     )
 
 
-def _copy_groups(samples: Sequence[Sample], rows: Sequence[SplitRow]) -> tuple[CopyGroup, ...]:
+def _image_groups(samples: Sequence[Sample], rows: Sequence[SplitRow]) -> tuple[ImageGroup, ...]:
     split_of = {row.sample.path: row.split for row in rows}
     members: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         members[sample.group].append(sample)
     return tuple(
-        CopyGroup(
+        ImageGroup(
             paths=tuple(s.path for s in group),
             labels=tuple(sorted({s.label for s in group})),
             exact=len({s.sha256 for s in group}) == 1,
@@ -222,7 +154,24 @@ def _copy_groups(samples: Sequence[Sample], rows: Sequence[SplitRow]) -> tuple[C
     )
 
 
-def _group_findings(groups: Sequence[CopyGroup], group_by: str | None) -> list[Finding]:
+def _cloth_findings(cloths: Sequence[ImageGroup], samples: Sequence[Sample], looked: str) -> Iterator[Finding]:
+    if cloths:
+        count = sum(len(cloth.paths) for cloth in cloths)
+        yield Finding(
+            "same-cloth", "leak", f"{count} images show {len(cloths)} cloth(s) several times (seen by {looked})",
+            "split by cloths (batikkit train and data split do); where that is wrong, --group-by or --unit copy",
+            tuple(cloth.line for cloth in cloths),
+        )  # fmt: skip
+    groups, shown = groups_per_class(samples), groups_per_class(by_cloth(samples))
+    few = tuple(f"{label}: {n}" for label, n in sorted(shown.items()) if n < min(len(SPLITS), groups[label]))
+    if few:
+        yield Finding(
+            "too-few-cloths", "warning", f"{len(few)} class(es) show fewer than {len(SPLITS)} cloths",
+            "photograph others: no split of these can test on a cloth that training has not seen", few,
+        )  # fmt: skip
+
+
+def _group_findings(groups: Sequence[ImageGroup], group_by: str | None) -> list[Finding]:
     found = []
     versions = "one photograph turned, mirrored, cropped or resaved"
     if group_by is not None:
@@ -272,7 +221,7 @@ def _folder_findings(root: Path, paths: Sequence[str]) -> list[Finding]:
 def _class_facts(
     labels: Sequence[str], inspections: Sequence[Inspection], samples: Sequence[Sample]
 ) -> tuple[ClassFacts, ...]:
-    groups = groups_per_class(samples)
+    groups, cloths = groups_per_class(samples), groups_per_class(by_cloth(samples))
     members: dict[str, list[Inspection]] = defaultdict(list)
     for item, sample in zip(inspections, samples, strict=True):
         members[sample.label].append(item)
@@ -281,60 +230,34 @@ def _class_facts(
         sides = sorted(min(i.width, i.height) for i in members[label])
         formats = dict(Counter(i.format for i in members[label]).most_common())
         middle = sides[len(sides) // 2] if sides else 0
-        facts.append(ClassFacts(label, len(sides), groups.get(label, 0), min(sides, default=0), middle, formats))
+        counts = len(sides), groups.get(label, 0), cloths.get(label, 0)
+        facts.append(ClassFacts(label, *counts, min(sides, default=0), middle, formats))
     return tuple(facts)
 
 
 def _verdict(
-    root: Path,
+    facts: _Facts,
     findings: Sequence[Finding],
-    groups: Sequence[CopyGroup],
-    split: str,
+    groups: Sequence[ImageGroup],
+    cloths: Sequence[ImageGroup],
     leaks: Sequence[Leak],
     expected: float,
 ) -> tuple[str, ...]:
     lines = [f"{f.message}: {f.advice}" for f in findings if f.severity == "error"]
-    if split:
+    if facts.split:
+        what = "copy, nor its cloth," if facts.looked else "copy"
         lines.append(
-            f"{len(leaks)} file(s) leak in {split}: do not trust its test figure"
+            f"{len(leaks)} file(s) leak in {facts.split}: do not trust its test figure"
             if leaks
-            else f"no leak in {split}: no image has a copy in another part"
+            else f"no leak in {facts.split}: no image has a {what} in another part"
         )
-    elif groups:
-        copies = sum(len(group.paths) for group in groups)
-        told = f"of its test images about {max(expected, 0.1):.1f} would have a copy in training"
-        cure = f"'batikkit data split {root}' keeps them together"
-        lines.append(f"a random split would leak: {copies} images are copies, {told}; {cure}")
+    elif groups or cloths:
+        copies, shown = (sum(len(group.paths) for group in some) for some in (groups, cloths))
+        found = [f"{copies} images are copies"] if copies else []
+        found += [f"{shown} images show {len(cloths)} cloth(s) several times"] if shown else []
+        told = f"of its test images about {max(expected, 0.1):.1f} would show what training saw"
+        cure = f"'batikkit data split {facts.root}' keeps together what belongs together"
+        lines.append(f"a random split would leak: {' and '.join(found)}, {told}; {cure}")
     else:
         lines.append("no copies found: any split of these files is as honest as the photographs are independent")
     return tuple(lines)
-
-
-def write_report(path: Path, report: CheckReport) -> None:
-    """Writes the report as JSON."""
-    facts = {"schema_version": SCHEMA_VERSION, "would_leak": report.would_leak, **dataclasses.asdict(report)}
-    atomic.write_json(path, facts)
-
-
-def read_report(path: Path) -> CheckReport:
-    """Reads what `write_report` wrote.
-
-    Raises:
-        InputError: missing, damaged, or of another schema version.
-    """
-    try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if facts.pop("schema_version") != SCHEMA_VERSION:
-            raise InputError(f"{path} is of another batikkit version: check the data again")
-        facts.pop("would_leak")
-        for name, kind in (("classes", ClassFacts), ("findings", Finding), ("groups", CopyGroup), ("leaks", Leak)):
-            facts[name] = tuple(kind(**{k: _tuples(v) for k, v in entry.items()}) for entry in facts[name])
-        return CheckReport(**{key: _tuples(value) for key, value in facts.items()})
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is not a data check report: check the data again") from error
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

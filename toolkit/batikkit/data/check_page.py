@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit import atomic
-from batikkit.data.check import CheckReport, CopyGroup
+from batikkit.data.check_report import CheckReport, ImageGroup
 from batikkit.data.contact_sheet import contact_sheet
 from batikkit.data.findings import Finding
 from batikkit.errors import InputError
@@ -48,7 +48,8 @@ def check_page(root: Path, report: CheckReport) -> str:
         _class_table(report),
         "<h2>Findings</h2>",
         "".join(_finding(finding) for finding in report.findings) or "<p>Nothing odd.</p>",
-        *_groups(root, report.groups),
+        *_groups(root, "Copies", "alike", report.groups),
+        *_groups(root, "Photographs of one cloth", "one cloth", report.cloths),
     ]
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
@@ -61,8 +62,8 @@ def write_page(path: Path, root: Path, report: CheckReport) -> None:
     atomic.write_text(path, check_page(root, report))
 
 
-def write_sheets(folder: Path, root: Path, groups: Sequence[CopyGroup]) -> int:
-    """Writes one contact sheet per group, `group_0001.png` and so on, into a new folder.
+def write_sheets(folder: Path, root: Path, report: CheckReport) -> int:
+    """Writes one contact sheet per group, `copies_0001.png` and `cloth_0001.png` and so on, into a new folder.
 
     Returns:
         The number of sheets; a group of which no file can be read any more has none.
@@ -72,21 +73,25 @@ def write_sheets(folder: Path, root: Path, groups: Sequence[CopyGroup]) -> int:
     """
     written = 0
     with atomic.new_folder(folder) as new:
-        for number, group in enumerate(groups, 1):
+        named = [("copies", *entry) for entry in enumerate(report.groups, 1)]
+        named += [("cloth", *entry) for entry in enumerate(report.cloths, 1)]
+        for kind, number, group in named:
             pictures = [(path, _thumbnail(root, path)) for path in group.paths[:MAX_PER_GROUP]]
             shown = [(path, picture) for path, picture in pictures if picture is not None]
             if shown:
                 labels = [Path(path).name for path, _ in shown]
                 sheet = contact_sheet([picture for _, picture in shown], columns=4, labels=labels)
-                sheet.save(new / f"group_{number:04d}.png")
+                sheet.save(new / f"{kind}_{number:04d}.png")
                 written += 1
     return written
 
 
 def _class_table(report: CheckReport) -> str:
-    head = "".join(f"<th>{name}" for name in ("class", "images", "independent", "shortest px", "median px", "formats"))
+    head = "".join(
+        f"<th>{name}" for name in ("class", "images", "independent", "cloths", "shortest px", "median px", "formats")
+    )
     rows = "".join(
-        f"<tr><td>{_text(c.label)}<td>{c.images}<td>{c.groups}<td>{c.shortest_px}<td>{c.median_px}"
+        f"<tr><td>{_text(c.label)}<td>{c.images}<td>{c.groups}<td>{c.cloths}<td>{c.shortest_px}<td>{c.median_px}"
         f"<td>{_counts(c.formats)}"
         for c in report.classes
     )
@@ -102,12 +107,12 @@ def _finding(finding: Finding) -> str:
     return f"<details><summary>{line}</summary><ul>{listed}{more}</ul></details>" if listed else f"<p>{line}</p>"
 
 
-def _groups(root: Path, groups: Sequence[CopyGroup]) -> Iterable[str]:
+def _groups(root: Path, title: str, how: str, groups: Sequence[ImageGroup]) -> Iterable[str]:
     if not groups:
         return
-    yield f"<h2>Images that belong together: {len(groups)} groups</h2><div class=groups>"
+    yield f"<h2>{title}: {len(groups)} groups</h2><div class=groups>"
     for number, group in enumerate(groups[:MAX_GROUPS], 1):
-        yield _group(root, number, group)
+        yield _group(root, number, group, how)
     yield "</div>"
     if len(groups) > MAX_GROUPS:
         yield f"<p>{len(groups) - MAX_GROUPS} more groups (data check --sheets writes a sheet of each).</p>"
@@ -117,8 +122,8 @@ def _counts(counts: Mapping[str, int]) -> str:
     return _text(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
-def _group(root: Path, number: int, group: CopyGroup) -> str:
-    how = "equal files" if group.exact else "alike"
+def _group(root: Path, number: int, group: ImageGroup, how: str) -> str:
+    how = "equal files" if group.exact else how
     where = f", in {' and '.join(group.splits)}" if group.splits else ""
     labels = " and ".join(_text(label) for label in group.labels)
     wrong = " class=error" if len(group.labels) > 1 else ""

@@ -40,12 +40,14 @@ class Sample:
         label: Name of its class folder.
         sha256: Hash of the file's bytes, hex.
         group: Images of one group never cross splits; by default every distinct file is its own group.
+        cloth: Images of one cloth; empty where that was not looked for. Not kept in split files.
     """
 
     path: str
     label: str
     sha256: str
     group: str
+    cloth: str = ""
 
 
 @dataclass(frozen=True)

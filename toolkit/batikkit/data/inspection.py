@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from batikkit.console import Advance
+from batikkit.data.cloth_look import LOOK_SIDE, ClothLook, Texture, cloth_looks
 from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
 from batikkit.digest import stream_sha256
 from batikkit.errors import InputError
-from batikkit.images import damage_named, decode, open_image
+from batikkit.images import damage_named, decode, open_image, resize
 from batikkit.processors import worker_count
 
 _EXIF_ORIENTATION = 0x0112
@@ -21,6 +27,10 @@ _EXIF_ORIENTATION = 0x0112
 MOST_IN_MEMORY_BYTES = 32 << 20
 """Files up to this size are read once and at a stroke; photographs are smaller. Of a larger one nothing is kept, and it
 is read again to be decoded."""
+
+
+_AT_ONCE = 64
+"""Files whose pictures are held together, ten megabytes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Inspection:
         animated: It has several frames; only the first is used.
         orientation: EXIF orientation, 1 (upright) to 8; 0 when it has none.
         look: Its fingerprint.
+        cloth: What it shows of its cloth; None where nobody asked.
     """
 
     path: str
@@ -52,6 +63,7 @@ class Inspection:
     animated: bool
     orientation: int
     look: Fingerprint
+    cloth: ClothLook | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +74,16 @@ class Skipped:
     reason: str
 
 
+_Found = tuple[Inspection | Skipped, NDArray[np.uint8] | None]
+"""What became of a file, and its picture (uint8 [LOOK_SIDE, LOOK_SIDE, 3]) where its cloth is still to be described."""
+
+
 def inspect_all(
     root: Path,
     paths: Sequence[str],
     *,
     known: Mapping[str, Inspection] | None = None,
+    texture: Texture | None = None,
     advance: Advance | None = None,
 ) -> list[Inspection | Skipped]:
     """Inspects files in parallel.
@@ -75,6 +92,7 @@ def inspect_all(
         root: The data set's folder.
         paths: POSIX paths relative to `root`.
         known: Earlier inspections; one is taken over when its file's size and time of change are the same.
+        texture: Also describes the cloths, while the next files are decoded.
         advance: Called with (done, total).
 
     Returns:
@@ -82,32 +100,52 @@ def inspect_all(
     """
     results: list[Inspection | Skipped] = []
     pool = ThreadPoolExecutor(worker_count())  # Pillow releases the GIL while decoding
+    parts = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
+    waiting: deque[list[Future[_Found]]] = deque()
     try:
-        for result in pool.map(lambda path: _inspect(root, path, known or {}), paths):
-            results.append(result)
-            if advance:
-                advance(len(results), len(paths))
+        # One part is decoded while the one before is described; no more of them wait, since each holds pictures.
+        for part in (*parts, None):
+            if part is not None:
+                waiting.append([pool.submit(_inspect, root, path, known or {}, texture is not None) for path in part])
+            if part is None or len(waiting) > 1:
+                for result in _described([future.result() for future in waiting.popleft()], texture):
+                    results.append(result)
+                    if advance:
+                        advance(len(results), len(paths))
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupted run does not wait for thousands of pictures
     return results
 
 
-def _inspect(root: Path, relative: str, known: Mapping[str, Inspection]) -> Inspection | Skipped:
+def _described(found: Sequence[_Found], texture: Texture | None) -> Iterator[Inspection | Skipped]:
+    """Adds the look of the cloth to inspections that come with their picture."""
+    pictures = [picture for _, picture in found if picture is not None]
+    looks = iter(cloth_looks(pictures, texture) if texture else ())
+    for result, picture in found:
+        if picture is not None and isinstance(result, Inspection):
+            yield replace(result, cloth=next(looks))
+        else:
+            yield result
+
+
+def _inspect(root: Path, relative: str, known: Mapping[str, Inspection], want_cloth: bool) -> _Found:
     try:
         relative.encode("utf-8")
     except UnicodeEncodeError:
         shown = relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return Skipped(shown, "its name is not UTF-8; rename it")
+        return Skipped(shown, "its name is not UTF-8; rename it"), None
     try:
         status = os.stat(root / relative)  # noqa: PTH116 (Path.stat is the same call, slower; there are many)
         earlier = known.get(relative)
-        if earlier and (earlier.size_bytes, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns):
-            return earlier
-        return inspect_file(root, relative)
+        unchanged = earlier and (earlier.size_bytes, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        if earlier and unchanged and (earlier.cloth or not want_cloth):
+            return earlier, None
+        inspection, picture = _look_into(root, relative)
+        return inspection, resize(picture, LOOK_SIDE) if want_cloth else None
     except InputError as error:
-        return Skipped(relative, str(error))
+        return Skipped(relative, str(error)), None
     except OSError as error:
-        return Skipped(relative, f"cannot read it: {error.strerror}")
+        return Skipped(relative, f"cannot read it: {error.strerror}"), None
 
 
 def inspect_file(root: Path, relative: str) -> Inspection:
@@ -117,6 +155,11 @@ def inspect_file(root: Path, relative: str) -> Inspection:
         InputError: it cannot be decoded.
         OSError: it cannot be read, or has vanished.
     """
+    return _look_into(root, relative)[0]
+
+
+def _look_into(root: Path, relative: str) -> tuple[Inspection, Image.Image]:
+    """The same, and the picture itself, RGB and upright."""
     file = root / relative
     with file.open("rb") as stream:
         status = os.fstat(stream.fileno())
@@ -129,7 +172,7 @@ def inspect_file(root: Path, relative: str) -> Inspection:
             orientation = _orientation(image.getexif().get(_EXIF_ORIENTATION, 0))
             picture = decode(image, at_least=DECODE_SIDE)
     multi_picture = kind == "MPO"  # a JPEG with a preview or a second eye behind it
-    return Inspection(
+    inspection = Inspection(
         path=relative,
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
@@ -142,6 +185,7 @@ def inspect_file(root: Path, relative: str) -> Inspection:
         orientation=orientation,
         look=fingerprint(picture),
     )
+    return inspection, picture
 
 
 def _orientation(value: object) -> int:

@@ -1,13 +1,14 @@
-"""Photographs ready to train on: read, grouped so that copies stay together, split, and checked for leaks."""
+"""Photographs ready to train on: read, grouped so that cloths and copies stay together, split, checked for leaks."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batikkit.console import Advance
+from batikkit.data.cloth_look import Texture
 from batikkit.data.dataset import (
     Dataset,
     Sample,
@@ -17,13 +18,41 @@ from batikkit.data.dataset import (
     refuse_unreadable,
     split_folders,
 )
-from batikkit.data.grouping import Examined, conflicting_labels, examine, group_samples, groups_per_class
-from batikkit.data.leaks import Leak, describe_leaks, find_leaks
+from batikkit.data.grouping import (
+    CLOTH,
+    COPY,
+    UNITS,
+    Examined,
+    by_cloth,
+    conflicting_labels,
+    examine,
+    group_samples,
+    groups_per_class,
+)
+from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks, seen_cloths
 from batikkit.data.split import SPLITS, SplitRow, assign_splits, of_split, read_split
 from batikkit.errors import InputError, VerificationError
 
 _NAMED = 5
 """Files of one kind that notes name before they only count."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """What keeps photographs together.
+
+    Attributes:
+        unit: `cloth`, which falls back to copies where a class has too few cloths; or `copy`.
+        group_by: Regular expression on the relative path; images of one class with equal captured parts are one cloth,
+            and pictures are not asked.
+        texture: Describes cloths; plain statistics if None.
+        parts: How many parts a class is dealt to: the least number of cloths it needs.
+    """
+
+    unit: str = CLOTH
+    group_by: str | None = None
+    texture: Texture | None = None
+    parts: int = len(SPLITS)
 
 
 @dataclass(frozen=True)
@@ -34,36 +63,51 @@ class PreparedData:
         dataset: The readable images; `Sample.group` never crosses splits that batikkit made.
         rows: The split, one row per sample, in the samples' order.
         notes: Warnings for people, one line each: skipped images, leaks, classes too small to judge.
-        leaks: Images of a split made elsewhere that are copies of an earlier split's.
+        leaks: Images of a split made elsewhere that are copies, or of the cloth, of an earlier split's.
+        unit: What groups are: `cloth` or `copy`.
+        caution: What everything written of this split's test must say; empty when test cloths are new to training.
     """
 
     dataset: Dataset
     rows: tuple[SplitRow, ...]
     notes: tuple[str, ...]
     leaks: tuple[Leak, ...] = ()
+    unit: str = CLOTH
+    caution: str = ""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a call of `load_dataset` asks for, but for the folder."""
+
+    grouping: Grouping
+    strict: bool
+    ratios: Sequence[float]
+    seed: int
+    cache: bool
+    advance: Advance | None
 
 
 def load_dataset(
     root: Path,
     *,
+    grouping: Grouping | None = None,
     strict: bool = False,
-    group_by: str | None = None,
     split_file: Path | None = None,
     ratios: Sequence[float] = (0.7, 0.2, 0.1),
     seed: int = 0,
     cache: bool = True,
     advance: Advance | None = None,
 ) -> PreparedData:
-    """Reads a folder of photographs and splits it so that no copy of a training image is tested on.
+    """Reads a folder of photographs and splits it so that no cloth, nor any copy, of training is tested on.
 
     A split that exists already (`split_file`, or train, validation and test folders on disk) is kept as it is and
     checked; a part that it lacks is taken from its training images, whole groups at a time.
 
     Args:
         root: Folder with one subfolder per motif, or with train, validation and test folders that hold those.
+        grouping: What keeps photographs together.
         strict: Refuse unreadable images and leaks instead of telling about them.
-        group_by: Regular expression on the relative path; images of one class with equal captured parts stay
-            together, in addition to copies.
         split_file: A `split.csv` to use; its labels win over folder names.
         ratios: Fractions of train, validation and test.
         seed: Another seed gives another split.
@@ -74,66 +118,110 @@ def load_dataset(
         InputError: the folder, the split file or the expression cannot be used.
         VerificationError: under `strict`, the given split leaks.
     """
+    asked = _Source(grouping or Grouping(), strict, ratios, seed, cache, advance)
+    if asked.grouping.unit not in UNITS:
+        raise InputError(f"--unit {asked.grouping.unit!r}: choose {' or '.join(UNITS)}")
     if split_file is not None:
-        return _with_split_file(root, split_file, strict, group_by, ratios, seed, cache, advance)
+        return _with_split_file(root, split_file, asked)
     paths = list(image_files(root))
-    examined = examine(root, paths, cache=cache, advance=advance)
-    dataset = dataset_of(root, paths, examined.inspections, examined.skipped, strict=strict)
-    dataset = replace(dataset, samples=_grouped(dataset.samples, examined, group_by))
     folders = split_folders(paths)
+    depth = 1 if folders else 0
+    examined = _examine(root, paths, lambda path: path.split("/")[depth], asked)
+    dataset = dataset_of(root, paths, examined.inspections, examined.skipped, strict=strict)
+    copies = _grouped(dataset.samples, examined, asked.grouping)
     if folders:
-        rows = tuple(SplitRow(s, folders[s.path.split("/")[0]]) for s in dataset.samples)
-        return _checked(dataset, rows, ["kept the split of the folders " + ", ".join(folders)], strict, ratios, seed)
-    rows = assign_splits(dataset.samples, ratios=ratios, seed=seed)
-    return PreparedData(dataset, rows, tuple(_notes(dataset)))
+        kept = "kept the split of the folders " + ", ".join(folders)
+        split_of = {sample.path: folders[sample.path.split("/")[0]] for sample in copies}
+        return _checked(dataset, copies, split_of, [kept], asked)
+    samples, unit, told = _by_unit(copies, asked.grouping)
+    dataset = replace(dataset, samples=samples)
+    rows = assign_splits(samples, ratios=ratios, seed=seed)
+    return _prepared(dataset, rows, copies, [*told, *_notes(dataset, unit, copies)], unit)
 
 
-def _with_split_file(
-    root: Path,
-    split_file: Path,
-    strict: bool,
-    group_by: str | None,
-    ratios: Sequence[float],
-    seed: int,
-    cache: bool,
-    advance: Advance | None,
-) -> PreparedData:
+def _examine(root: Path, paths: Sequence[str], label_of: Callable[[str], str], asked: _Source) -> Examined:
+    # File names that tell the cloth leave nothing to ask the pictures.
+    wanted = None if asked.grouping.group_by is not None else label_of
+    texture = asked.grouping.texture
+    return examine(root, paths, label_of=wanted, texture=texture, cache=asked.cache, advance=asked.advance)
+
+
+def _by_unit(copies: tuple[Sample, ...], grouping: Grouping) -> tuple[tuple[Sample, ...], str, list[str]]:
+    """The samples in the groups to be dealt, what these are, and what to tell when they are not what was asked for."""
+    if grouping.unit == COPY:
+        return copies, COPY, []
+    cloths = by_cloth(copies)
+    counts, more = groups_per_class(cloths), groups_per_class(copies)
+    few = [label for label, count in sorted(counts.items()) if count < min(grouping.parts, more[label])]
+    if not few:
+        return cloths, CLOTH, []
+    named = ", ".join(f"{label!r} shows {counts[label]}" for label in few[:_NAMED])
+    others = f" and {len(few) - _NAMED} more classes" if len(few) > _NAMED else ""
+    told = f"TOO FEW CLOTHS to test on new ones: {named}{others}, {grouping.parts} are needed. Copies alone are kept "
+    told += "apart, and every figure says so; photograph other cloths, or correct the cloths with --group-by"
+    return copies, COPY, [told]
+
+
+def _with_split_file(root: Path, split_file: Path, asked: _Source) -> PreparedData:
     if not root.is_dir():
         raise InputError(f"no such folder: {root}; name the folder that {split_file} speaks of")
     given = {row.sample.path: row for row in read_split(split_file)}
-    examined = examine(root, sorted(given), cache=cache, advance=advance)
-    refuse_unreadable(root, examined.skipped, strict=strict)
+    examined = _examine(root, sorted(given), lambda path: given[path].sample.label, asked)
+    refuse_unreadable(root, examined.skipped, strict=asked.strict)
     samples = tuple(replace(given[i.path].sample, sha256=i.sha256) for i in examined.inspections)
     labels = check_class_counts(samples, {row.sample.label for row in given.values()}, root)
     changed = sum(given[s.path].sample.sha256 not in ("", s.sha256) for s in samples)
-    samples = _grouped(samples, examined, group_by, {path: row.sample.group for path, row in given.items()})
-    dataset = Dataset(root, labels, samples, examined.skipped)
-    rows = tuple(SplitRow(sample, given[sample.path].split) for sample in samples)
+    copies = _grouped(samples, examined, asked.grouping, {path: row.sample.group for path, row in given.items()})
+    dataset = Dataset(root, labels, copies, examined.skipped)
     notes = [f"{changed} of {len(samples)} files have changed since {split_file} was made"] if changed else []
     unused = len(set(image_files(root)) - set(given))
     notes += [f"{unused} images of {root} are not in {split_file} and are left out"] if unused else []
-    return _checked(dataset, rows, notes, strict, ratios, seed)
+    return _checked(dataset, copies, {path: row.split for path, row in given.items()}, notes, asked)
 
 
 def _grouped(
-    samples: Sequence[Sample], examined: Examined, group_by: str | None, given: dict[str, str] | None = None
+    samples: Sequence[Sample], examined: Examined, grouping: Grouping, given: dict[str, str] | None = None
 ) -> tuple[Sample, ...]:
-    copies = {item.path: int(root) for item, root in zip(examined.inspections, examined.copies, strict=True)}
-    return group_samples(samples, [copies[s.path] for s in samples], group_by=group_by, given=given)
+    place = {item.path: index for index, item in enumerate(examined.inspections)}
+    chosen = [place[sample.path] for sample in samples]
+    return group_samples(
+        samples, examined.copies[chosen], cloths=examined.cloths[chosen], group_by=grouping.group_by, given=given
+    )
 
 
 def _checked(
-    dataset: Dataset, rows: tuple[SplitRow, ...], notes: list[str], strict: bool, ratios: Sequence[float], seed: int
+    dataset: Dataset, copies: tuple[Sample, ...], split_of: Mapping[str, str], notes: list[str], asked: _Source
 ) -> PreparedData:
     """Completes a split that was made elsewhere and looks for leaks in it."""
-    rows, missing = complete_split(rows, ratios=ratios, seed=seed)
+    unit = asked.grouping.unit
+    dataset = replace(dataset, samples=by_cloth(copies) if unit == CLOTH else copies)
+    rows = tuple(SplitRow(sample, split_of[sample.path]) for sample in dataset.samples)
+    rows, missing = complete_split(rows, ratios=asked.ratios, seed=asked.seed)
     notes += [f"the split has no {name} images: took {len(of_split(rows, name))} from train" for name in missing]
-    leaks = find_leaks(rows)
-    if leaks and strict:
+    by_copy = _with_samples(rows, copies)
+    leaks = find_leaks(by_copy)
+    leaks += find_cloth_leaks(by_copy, leaks) if unit == CLOTH else ()
+    if leaks and asked.strict:
         raise VerificationError(f"{describe_leaks(leaks, rows)}; move or remove them, or leave out --strict")
     told = f"the split leaks: {describe_leaks(leaks, rows)}; its test figure will be too good" if leaks else ""
     notes += [told or "the split does not leak: no copy of an image is in another part"]
-    return PreparedData(dataset, rows, (*notes, *_notes(dataset)), leaks)
+    return _prepared(dataset, rows, copies, [*notes, *_notes(dataset, unit, copies)], unit, leaks)
+
+
+def _prepared(
+    dataset: Dataset,
+    rows: tuple[SplitRow, ...],
+    copies: tuple[Sample, ...],
+    notes: Sequence[str],
+    unit: str,
+    leaks: tuple[Leak, ...] = (),
+) -> PreparedData:
+    caution = seen_cloths(_with_samples(rows, copies))
+    return PreparedData(dataset, rows, (*((caution,) if caution else ()), *notes), leaks, unit, caution)
+
+
+def _with_samples(rows: Sequence[SplitRow], samples: Sequence[Sample]) -> tuple[SplitRow, ...]:
+    return tuple(SplitRow(sample, row.split) for row, sample in zip(rows, samples, strict=True))
 
 
 def complete_split(
@@ -158,15 +246,16 @@ def complete_split(
     return tuple(moved.get(row.sample.path, row) for row in rows), missing
 
 
-def _notes(dataset: Dataset) -> Iterable[str]:
+def _notes(dataset: Dataset, unit: str, copies: Sequence[Sample]) -> Iterable[str]:
     for item in dataset.skipped[:_NAMED]:
         yield f"skipped {item.path}: {item.reason}"
     if len(dataset.skipped) > _NAMED:
         yield f"skipped {len(dataset.skipped) - _NAMED} more images: batikkit data check {dataset.root} names them all"
     grouped = [n for n in Counter(s.group for s in dataset.samples).values() if n > 1]
     if grouped:
-        yield f"{sum(grouped)} images are in {len(grouped)} groups (copies or --group-by) that stay in one split each"
-    mixed = conflicting_labels(dataset.samples)
+        what = "one cloth, copies or --group-by" if unit == CLOTH else "copies or --group-by"
+        yield f"{sum(grouped)} images are in {len(grouped)} groups ({what}) that stay in one split each"
+    mixed = conflicting_labels(copies)
     if mixed:
         files = " and ".join(s.path for s in mixed[0][:2])
         yield f"{len(mixed)} group(s) carry different labels, such as {files}: decide which is right"

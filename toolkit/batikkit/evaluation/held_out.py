@@ -1,4 +1,4 @@
-"""Which photographs a model may be tested on: none that it was trained or chosen with, and no copy of one."""
+"""Which photographs a model may be tested on: none that it was trained or chosen with, no copy of one, no cloth."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batikkit.console import Advance
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.grouping import examine, group_samples
+from batikkit.data.cloth_look import PlainTexture, Texture
+from batikkit.data.cloths import find_cloths
+from batikkit.data.grouping import CLOTH, Examined, by_cloth, examine, group_samples
 from batikkit.data.inspection import Inspection, inspect_all
+from batikkit.data.prepared import Grouping
 from batikkit.data.photographs import find_photographs
 from batikkit.data.split import SPLITS, SplitRow, read_split
 from batikkit.errors import InputError
@@ -27,10 +33,12 @@ class Knowledge:
     Attributes:
         rows: Its run's split; empty when that is not known.
         root: Where the run's photographs lay.
+        caution: What the run says of its own test images.
     """
 
     rows: tuple[SplitRow, ...] = ()
     root: Path | None = None
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def hold_out(
     *,
     part: str = "test",
     split_file: Path | None = None,
-    group_by: str | None = None,
+    grouping: Grouping | None = None,
     advance: Advance | None = None,
 ) -> HeldOut:
     """Chooses the photographs of `root` on which a model may be judged.
@@ -66,7 +74,8 @@ def hold_out(
         knowledge: What the model has seen.
         part: `test`; or `train` or `validation`, to look at what was learned instead.
         split_file: Take only this file's images of `part`.
-        group_by: Regular expression; images of one class whose paths match alike depend on each other.
+        grouping: What shows one cloth. New photographs of cloths that the model knows are left out, or, where the unit
+            is the copy, counted.
         advance: Called with (done, total) while reading.
 
     Raises:
@@ -74,19 +83,29 @@ def hold_out(
     """
     chosen = _listed(root, labels, part, split_file, knowledge)
     # All files of the folder, not only these: the cache holds what was examined last.
-    examined = examine(root, sorted({*image_files(root), *chosen}), advance=advance)
+    paths, grouping = sorted({*image_files(root), *chosen}), grouping or Grouping()
+    depth = 1 if split_folders(paths) else 0
+    motifs = {path: path.split("/")[min(depth, path.count("/"))] for path in paths} | chosen
+    looking = grouping.group_by is None
+    examined = examine(
+        root, paths, label_of=motifs.__getitem__ if looking else None, texture=grouping.texture, advance=advance
+    )
     notes = [f"skipped {item.path}: {item.reason}" for item in examined.skipped if item.path in chosen]
-    copies = {i.path: int(first) for i, first in zip(examined.inspections, examined.copies, strict=True)}
+    place = {item.path: index for index, item in enumerate(examined.inspections)}
     inspections = tuple(item for item in examined.inspections if item.path in chosen)
     samples = tuple(Sample(item.path, chosen[item.path], item.sha256, item.sha256[:16]) for item in inspections)
     if samples:
         recorded = {row.sample.sha256: row.sample.group for row in knowledge.rows}
         # What the run knew to depend on each other stays together, though nothing here would show it.
         given = {sample.path: recorded.get(sample.sha256, sample.group) for sample in samples}
-        first = [copies[sample.path] for sample in samples]
-        samples = group_samples(samples, first, group_by=group_by, given=given)
+        some = [place[sample.path] for sample in samples]
+        copies, cloths = examined.copies[some], examined.cloths[some]
+        samples = group_samples(samples, copies, cloths=cloths, group_by=grouping.group_by, given=given)
+        # Photographs of one cloth depend on each other, whatever may be tested on.
+        samples = by_cloth(samples)
     same = knowledge.root is not None and root.resolve() == knowledge.root.resolve()
-    samples, told = _unseen(samples, inspections, knowledge, part, copies if same else None)
+    relatives = _relatives(inspections, chosen, knowledge, grouping, examined if same else None)
+    samples, told = _unseen(samples, inspections, knowledge, part, relatives, grouping.unit)
     if not samples:
         raise InputError(f"no photographs of {root} are left for a {part} figure ({'; '.join(told) or 'none found'})")
     untested = sorted(set(labels) - {sample.label for sample in samples})
@@ -131,12 +150,10 @@ def _unseen(
     inspections: Sequence[Inspection],
     knowledge: Knowledge,
     part: str,
-    copies: Mapping[str, int] | None,
+    relatives: _Relatives,
+    unit: str,
 ) -> tuple[tuple[Sample, ...], list[str]]:
-    """Leaves out what does not belong into a figure of `part`; returns the rest and what to tell of it.
-
-    `copies` is path -> group of copies, where the run's own folder was searched for them a moment ago.
-    """
+    """Leaves out what does not belong into a figure of `part`; returns the rest and what to tell of it."""
     if not knowledge.rows:
         return samples, ["it is not known what this model was trained on: images of its training would flatter it"]
     # Of equal files in several splits the one that was learned from decides.
@@ -145,58 +162,94 @@ def _unseen(
     if part != "test":
         told = f"these are {part} images: their figure says what was learned, not how well the model will do"
         return tuple(sample for sample in samples if split_of.get(sample.sha256) == part), [told]
-    taken = _copies_of_seen(inspections, knowledge, copies)
-    reasons = _reasons(inspections, split_of, taken)
+    reasons = _reasons(inspections, split_of, relatives, unit)
     kept = tuple(sample for sample in samples if sample.path not in reasons)
     told_all = [f"left out {count} {reason}" for reason, count in sorted(Counter(reasons.values()).items())]
     new = sum(sample.sha256 not in split_of for sample in kept)
     if kept and new:
         told_all.append(f"{len(kept) - new} images are of the run's own test split, {new} are new to it")
+    if knowledge.caution and len(kept) > new:
+        told_all.append(knowledge.caution)
+    again = sum(sample.path in relatives.cloths and sample.sha256 not in split_of for sample in kept)
+    if again:
+        told_all.append(f"cloths were seen in training: {again} of {len(kept)} images show one, new photographs of it")
     if knowledge.root is not None and not knowledge.root.is_dir():
         gone = f"the run's photographs are no longer at {knowledge.root}"
-        told_all.append(f"{gone}: only identical files were recognised as seen, not copies of them")
+        told_all.append(f"{gone}: only identical files were recognised as seen, no copies of them and no cloths")
     return kept, told_all
 
 
-def _reasons(inspections: Sequence[Inspection], split_of: Mapping[str, str], taken: frozenset[str]) -> dict[str, str]:
+def _reasons(
+    inspections: Sequence[Inspection], split_of: Mapping[str, str], relatives: _Relatives, unit: str
+) -> dict[str, str]:
     """Path -> why an image may not be tested on."""
     reasons = {}
     for item in inspections:
         if split_of.get(item.sha256) in SEEN:
             reasons[item.path] = f"of its {split_of[item.sha256]} images"
-        elif item.path in taken:
+        elif item.path in relatives.copies:
             own = split_of.get(item.sha256) == "test"
             reasons[item.path] = (
                 "of its own test images that are copies of what it was trained or chosen with: its split leaks"
                 if own
                 else "copies of its training or validation images, saved again, turned or cropped"
             )
+        elif unit == CLOTH and item.path in relatives.cloths and item.sha256 not in split_of:
+            reasons[item.path] = "new photographs of cloths that it was trained or chosen with (--unit copy keeps them)"
     return reasons
 
 
-def _copies_of_seen(
-    inspections: Sequence[Inspection], knowledge: Knowledge, copies: Mapping[str, int] | None
+@dataclass(frozen=True)
+class _Relatives:
+    """Paths of images that are copies, or show a cloth, of what the model was trained or chosen with."""
+
+    copies: frozenset[str] = frozenset()
+    cloths: frozenset[str] = frozenset()
+
+
+def _relatives(
+    inspections: Sequence[Inspection],
+    motifs: Mapping[str, str],
+    knowledge: Knowledge,
+    grouping: Grouping,
+    examined: Examined | None,
+) -> _Relatives:
+    """`examined` is the run's own folder, where it was looked through a moment ago."""
+    seen_rows = {row.sample.path: row.sample.label for row in knowledge.rows if row.split in SEEN}
+    if not seen_rows:
+        return _Relatives()
+    looking = grouping.group_by is None
+    if examined and seen_rows.keys() <= {item.path for item in examined.inspections}:
+        everything, copies, cloths = examined.inspections, examined.copies, examined.cloths
+        first = [item.path in seen_rows for item in everything]
+    else:
+        seen = _seen(inspections, knowledge, grouping.texture if looking else None)
+        everything = (*seen, *inspections)
+        copies = find_copies([item.look for item in everything], [item.sha256 for item in everything])
+        labels = [*(seen_rows.get(i.path) or motifs[i.path] for i in seen), *(motifs[i.path] for i in inspections)]
+        odds = (grouping.texture or PlainTexture()).odds
+        cloths = find_cloths([item.cloth for item in everything], labels, copies, odds) if looking else copies
+        first = [index < len(seen) for index in range(len(everything))]
+    return _Relatives(*(_related(everything, first, groups) for groups in (copies, cloths)))
+
+
+def _related(
+    everything: Sequence[Inspection], seen: Sequence[bool], groups: NDArray[np.int64]
 ) -> frozenset[str]:
-    """Paths of the images that are copies of what the model was trained or chosen with."""
-    paths = [row.sample.path for row in knowledge.rows if row.split in SEEN]
-    if copies is not None and all(path in copies for path in paths):
-        groups = {copies[path] for path in paths}
-        return frozenset(item.path for item in inspections if copies[item.path] in groups)
-    seen = _seen(inspections, knowledge)
-    together = [*seen, *inspections]
-    found = find_copies([item.look for item in together], [item.sha256 for item in together])
-    # The smallest index stands for its group, and what was seen comes first.
-    pairs = zip(inspections, found[len(seen) :], strict=True)
-    return frozenset(item.path for item, first in pairs if first < len(seen))
+    """Paths of the unseen images whose group holds a seen one."""
+    known = {int(group) for group, here in zip(groups, seen, strict=True) if here}
+    pairs = zip(everything, groups, seen, strict=True)
+    return frozenset(item.path for item, group, here in pairs if not here and int(group) in known)
 
 
-def _seen(inspections: Sequence[Inspection], knowledge: Knowledge) -> list[Inspection]:
+def _seen(inspections: Sequence[Inspection], knowledge: Knowledge, texture: Texture | None) -> list[Inspection]:
     """The model's training and validation images, as far as they still exist."""
     digests = {row.sample.sha256 for row in knowledge.rows if row.split in SEEN}
     here = [inspection for inspection in inspections if inspection.sha256 in digests]
     if knowledge.root is None or not knowledge.root.is_dir():
         return here
     paths = [row.sample.path for row in knowledge.rows if row.split in SEEN]
-    known = read_cache(cache_file(knowledge.root)).known
-    found = inspect_all(knowledge.root, paths, known=known)
+    stored = read_cache(cache_file(knowledge.root))
+    known = stored.described_by(texture.name) if texture else stored.known
+    found = inspect_all(knowledge.root, paths, known=known, texture=texture)
     return [item for item in found if isinstance(item, Inspection)]

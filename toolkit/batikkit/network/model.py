@@ -87,7 +87,15 @@ def _load_backbone(backbone: Any, weights: str | Path, alpha: float, seed: int) 
     if str(weights) == "none":
         _initialise(backbone, seed)
         return
-    path = _download(alpha) if str(weights) == "imagenet" else Path(weights)
+    load_backbone_weights(backbone, _download(alpha) if str(weights) == "imagenet" else Path(weights), alpha)
+
+
+def load_backbone_weights(backbone: Any, path: Path, alpha: float) -> None:
+    """Fills a MobileNetV2 without top from a file in Keras' `.h5` layout.
+
+    Raises:
+        InputError: there is no such file, or it is of another network.
+    """
     if not path.is_file():
         raise InputError(f"no weight file {path}: name a MobileNetV2 no-top .h5 file with --weights PATH")
     try:

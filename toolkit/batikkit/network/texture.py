@@ -1,0 +1,124 @@
+"""A pretrained MobileNetV2's first layers as a description of texture, for telling cloths apart."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from batikkit.data.cloth_look import LOOK_SIDE, SCALES, Odds, PlainTexture, Texture, at_scales
+from batikkit.digest import file_sha256
+
+LAYER = "block_7_expand_relu"
+"""Deep enough for strokes and fillings, not so deep that only the motif is left: of blocks 2 to 7 this one separates
+windows of one photograph from those of others best."""
+
+_SIDES = (224, 160, 112, 80)
+_WIDTHS = {24: 0.35, 32: 0.5, 48: 0.75, 64: 1.0, 80: 1.3, 88: 1.4}
+"""Channels that enter `LAYER`'s convolution -> width multiplier (rounded to multiples of 8 as MobileNetV2 does)."""
+
+_WIDE = Odds(texture=-2.86, colour=-1.66, constant=-14.41)
+_NARROW = Odds(texture=-2.36, colour=-1.85, constant=-13.61)
+"""By `benchmarks/peers/cloth_odds.py` with networks of width 1 and 0.35."""
+
+_BATCH = 32
+
+
+def best_texture(weights: str | Path = "imagenet") -> Texture:
+    """The best description at hand; downloads nothing.
+
+    Args:
+        weights: A MobileNetV2 no-top file in Keras' `.h5` layout; `imagenet` for one that Keras has downloaded before;
+            `none` for no network. A file that is not there is no network either.
+    """
+    file = None if str(weights) == "none" else _downloaded() if str(weights) == "imagenet" else Path(weights)
+    if file is None or not file.is_file() or not _installed("tf_keras"):
+        return PlainTexture()
+    return NetworkTexture(file)
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ValueError:  # it is blocked
+        return False
+
+
+def _downloaded() -> Path | None:
+    """ImageNet weights in Keras' own folder, the widest network first."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    names = ("1.0", "1.4", "1.3", "0.75", "0.5", "0.35")
+    files = (home / "models" / f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{n}_224_no_top.h5" for n in names)
+    return next((file for file in files if file.is_file()), None)
+
+
+class NetworkTexture:
+    """Channel means of `LAYER` at four scales, as square roots (Hellinger), so that no channel outshouts the others.
+
+    Loads TensorFlow when the first photographs are described, which cached sets never need.
+    """
+
+    def __init__(self, weights: Path) -> None:
+        self.weights = weights
+        self.odds = _NARROW if _width(weights) <= 0.5 else _WIDE
+        self.name = f"MobileNetV2 up to {LAYER} with weights {file_sha256(weights)[:12]}"
+        self._network: Any = None
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """As `cloth_look.Texture`."""
+        if self._network is None:
+            self._network = _first_layers(self.weights)
+        views = [at_scales(picture, _SIDES) for picture in pixels]
+        rows = np.stack([self._means(np.stack(scale)) for scale in zip(*views, strict=True)], axis=1)
+        assert rows.shape[:2] == (len(pixels), SCALES)
+        assert pixels.shape[1] == LOOK_SIDE
+        rows = np.sqrt(rows)
+        return np.asarray(rows / (np.linalg.norm(rows, axis=2, keepdims=True) + 1e-6), np.float32)
+
+    def _means(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        starts = range(0, len(pictures), _BATCH)
+        return np.concatenate([self._network(pictures[s : s + _BATCH]).numpy() for s in starts])
+
+
+def _first_layers(weights: Path) -> Any:
+    """uint8 [N, S, S, 3] -> float32 [N, C], for any S.
+
+    Raises:
+        InputError: the file holds other weights.
+    """
+    from batikkit.network.keras_backend import keras, tf
+    from batikkit.network.model import load_backbone_weights
+
+    alpha = _width(weights)
+    whole = keras.applications.MobileNetV2(alpha=alpha, include_top=False, weights=None, input_shape=(None, None, 3))
+    load_backbone_weights(whole, weights, alpha)
+    pooled = keras.layers.GlobalAveragePooling2D()(whole.get_layer(LAYER).output)
+    network = keras.Model(whole.input, pooled)
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def describe(pictures: Any) -> Any:
+        return network(tf.cast(pictures, tf.float32) / 127.5 - 1.0, training=False)
+
+    return describe
+
+
+def _width(weights: Path) -> float:
+    """The width multiplier that a weight file was made for; 1 where it does not tell."""
+    import h5py
+
+    widths: list[float] = []
+
+    def look(name: str, entry: Any) -> None:
+        if "block_7_expand/" in f"{name}/" and getattr(entry, "ndim", 0) == 4:
+            widths.append(_WIDTHS.get(entry.shape[2], 1.0))
+
+    try:
+        with h5py.File(weights) as file:
+            file.visititems(look)
+    except OSError:  # whoever loads it says what is wrong with it
+        return 1.0
+    return widths[0] if widths else 1.0
