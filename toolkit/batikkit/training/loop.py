@@ -99,7 +99,7 @@ def _fit_phase(
         with workers.waiting():
             with engine.averaged():
                 val_loss, val_accuracy = _validate(engine, inputs, cut, workers)
-                _check_finite(losses / seen + val_loss, number, phase, epoch)
+                _refuse_nan(losses / seen + val_loss, number, phase, epoch)
                 value = score(config, val_loss=val_loss, val_accuracy=val_accuracy, epoch=len(state.history) + 1)
                 better = state.best_score is None or value > state.best_score
                 best = model.read_weights(learned) if better else best
@@ -169,7 +169,7 @@ def _all_logits(engine: Engine, source: NDArray[np.generic]) -> NDArray[np.float
     return np.concatenate([engine.logits(source[s : s + model.EVALUATION_BATCH].astype(np.float32)) for s in starts])
 
 
-def _check_finite(loss: float, number: int, phase: Phase, epoch: int) -> None:
+def _refuse_nan(loss: float, number: int, phase: Phase, epoch: int) -> None:
     if not np.isfinite(loss):
         setting = "phase1_learning_rate" if phase.name == HEAD else "phase2_learning_rate"
         raise DivergedError(

@@ -158,9 +158,10 @@ def resume(run: Run, means: Means, *, batch_size: int | None = None, root: Path 
     Raises:
         InputError: not a run, already finished, being trained, or its photographs are gone or changed.
     """
-    workers, record, config = means.workers, run.record, run.config
+    workers, record = means.workers, run.record
     if record.done:
         raise InputError(f"run {run} is already finished: evaluate or export it, or train a new one")
+    config = run.config
     if batch_size:
         config = dataclasses.replace(config, batch_size=batch_size)
     if root:
@@ -296,7 +297,9 @@ def _check_photographs(root: Path, rows: Sequence[SplitRow]) -> None:
     for row in rows:
         file = root / row.sample.path
         if not file.is_file():
-            raise InputError(f"photograph {file} of this run is gone: put it back, or train a new run")
+            raise InputError(
+                f"photograph {file} of this run is gone: name its folder with --data DIR if it moved, or put it back"
+            )
         if file_sha256(file) != row.sample.sha256:
             raise InputError(f"photograph {file} has changed since this run began: put it back, or train a new run")
 

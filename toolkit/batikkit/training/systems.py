@@ -39,7 +39,7 @@ def compare(
     folds: int = 0,
     say: Callable[[str], None],
 ) -> Comparison:
-    """Trains what `out` does not hold yet, and judges the three systems. Deletes nothing.
+    """Trains what `out` does not hold yet, and compares the three systems. Deletes nothing.
 
     Args:
         data: Split photographs; with `folds` their split is not used.
@@ -70,7 +70,7 @@ def compare(
         run = find_run(folder, name)
         say(f"[{step}/{len(steps)}] {_progress(folder, name, folds)}{_kept(run)}")
         _train_or_keep(run, part, settings, Beginning(folder, name, start, frozen_beside=True), means)
-    return _judge(out, folders, data, config, folds=folds, weights=weights)
+    return _comparison(out, folders, data, config, folds=folds, weights=weights)
 
 
 def _splits(data: PreparedData, config: TrainConfig, folds: int) -> list[tuple[SplitRow, ...]]:
@@ -109,7 +109,7 @@ def _train_or_keep(
         raise again from None
 
 
-def _judge(
+def _comparison(
     out: Path, folders: Sequence[Path], data: PreparedData, config: TrainConfig, *, folds: int, weights: str
 ) -> Comparison:
     root = data.dataset.root
