@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def measuring(self, part: str) -> Iterator[None]:
@@ -23,5 +25,6 @@ class Clock:
             self.add(part, time.perf_counter() - started)
 
     def add(self, part: str, seconds: float) -> None:
-        """Adds to `part`."""
-        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
+        """Adds to `part`; threads that work on it side by side add up."""
+        with self._lock:
+            self.seconds[part] = self.seconds.get(part, 0.0) + seconds
