@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batikkit.data.prepared import PreparedData
     from batikkit.settings import TrainConfig
     from batikkit.training.distributed import Workers
-    from batikkit.training.session import Trained
+    from batikkit.training.outcome import Trained
 
 Data = Annotated[
     Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)

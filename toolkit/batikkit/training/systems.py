@@ -24,7 +24,8 @@ from batikkit.runs.history import HISTORY_FILE, read_history
 from batikkit.runs.run import Run
 from batikkit.settings import TrainConfig
 from batikkit.training.comparison_plan import enter, make_plan
-from batikkit.training.session import Beginning, Means, StoppedError, resume, train
+from batikkit.training.session import Beginning, Means, resume, train
+from batikkit.training.stopping import StoppedError
 
 SYSTEMS = ("scratch", "frozen", "fine-tuned")
 
