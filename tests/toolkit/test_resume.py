@@ -76,6 +76,7 @@ def test_choices_are_looked_at_before_any_photograph(
 def test_the_newest_run_is_the_newest_finished_one(tmp_path: Path) -> None:
     old = write_run(tmp_path / "20260101T000000Z-paper")
     write_run(tmp_path / "20260102T000000Z-paper", status="training")
+    (write_run(tmp_path / "20260103T000000Z-damaged") / "run.json").write_text("{")
     assert runs.newest_run(tmp_path) == runs.resolve_run(None, tmp_path) == old
 
 

@@ -84,7 +84,7 @@ def train(
         ),
     ] = "auto",
     worker_timeout: Annotated[
-        float, typer.Option(callback=_wait, help="Longest wait for other machines [seconds].")
+        float, typer.Option(callback=_wait, help="Longest wait for other machines, in seconds.")
     ] = 600.0,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
