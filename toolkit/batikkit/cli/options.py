@@ -11,7 +11,8 @@ from batikkit.errors import InputError
 from batikkit.settings import ENGINES, meaning
 
 RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest finished one.")
+    Path,
+    typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest finished one."),
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="PATH", help="Write the answer as JSON to PATH.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that chance decides.")]

@@ -72,9 +72,10 @@ def load_split(
     root: Path,
     samples: tuple[Sample, ...],
     labels: tuple[str, ...],
+    *,
     size: int,
     store: Path,
-    advance: Advance | None,
+    advance: Advance | None = None,
     share: Share | None = None,
 ) -> Split:
     """Decodes this worker's images of one split into `store`, at `size` x `size` pixels."""

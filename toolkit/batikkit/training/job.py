@@ -30,7 +30,7 @@ from batikkit.runs.run import CHECKPOINT_FILE, LAYERS_FILE, START_FILE, Content,
 from batikkit.settings import TrainConfig
 from batikkit.training.bars import Bars
 from batikkit.training.distributed import Workers
-from batikkit.training.inputs import Split, load_split
+from batikkit.training.inputs import Share, Split, load_split
 from batikkit.training.state import State, read_start, write_start, write_state
 
 
@@ -124,14 +124,21 @@ def check_photographs(root: Path, rows: Sequence[SplitRow]) -> None:
             raise InputError(f"photograph {file} has changed since this run began: put it back, or train a new run")
 
 
-def decode(job: Job, cache: Path, bars: Bars, workers: Workers) -> dict[str, Split]:
-    """This worker's share of the training and validation images, and all test images."""
+def decode(job: Job, cache: Path, *, bars: Bars, share: Share) -> dict[str, Split]:
+    """This worker's share of the training and validation images, and all test images, decoded into `cache`.
+
+    Raises:
+        InputError: a split is empty, or a photograph became unreadable.
+        DiskFullError: there is no room for them.
+    """
     splits, root, size = {}, Path(job.record.data.root), job.config.image_size
     for split in SPLITS:
         samples = of_split(job.rows, split)
         if not samples:
             raise InputError(f"no images in the {split} split: add photographs or change the ratios")
-        share = workers.share if split != "test" else None
-        advance = bars.advance(f"decode {split}")
-        splits[split] = load_split(root, samples, job.labels, size, cache / f"{split}.npy", advance, share)
+        splits[split] = load_split(
+            root, samples, job.labels,
+            size=size, store=cache / f"{split}.npy", advance=bars.advance(f"decode {split}"),
+            share=share if split != "test" else None,
+        )  # fmt: skip
     return splits

@@ -64,15 +64,15 @@ def fit(
     for number, phase in list(enumerate(plan))[state.phase :]:
         unfreeze(net, config, phase)
         with clock.measuring(f"features{number + 1}"):
-            _extract(net, inputs, plan[number:], workers, tell)
+            _extract(net, inputs, plan[number:], workers=workers, tell=tell)
         with clock.measuring(f"phase{number + 1}"):
-            state = yield from _fit_phase(net, inputs, state, phase, workers, tell)
+            state = yield from _fit_phase(net, inputs, state, phase, workers=workers, tell=tell)
     if plan:  # also when a resumed run has none left: the flags tell what was trained
         unfreeze(net, config, plan[-1])
 
 
 def _fit_phase(
-    net: Any, inputs: Inputs, state: State, phase: Phase, workers: Workers, tell: Tell
+    net: Any, inputs: Inputs, state: State, phase: Phase, *, workers: Workers, tell: Tell
 ) -> Generator[State, None, State]:
     config, number, classes = inputs.config, state.phase, int(net.output.shape[1])
     layer = cut_of(net, config, phase)
@@ -135,7 +135,7 @@ def unfreeze(net: Any, config: TrainConfig, phase: Phase) -> None:
         model.unfreeze_above(net, frozen_layers=config.frozen_layers, batch_norm_frozen=config.batch_norm_frozen)
 
 
-def _extract(net: Any, inputs: Inputs, left: tuple[Phase, ...], workers: Workers, tell: Tell) -> None:
+def _extract(net: Any, inputs: Inputs, left: tuple[Phase, ...], *, workers: Workers, tell: Tell) -> None:
     """What the first of the phases left needs, and in the same pass what the others need of the same views.
 
     What lies below the cuts never changes, so a resumed run extracts what the first one did.

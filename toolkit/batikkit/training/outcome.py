@@ -16,7 +16,6 @@ from batikkit.runs import store
 from batikkit.runs.record import TestFigure
 from batikkit.runs.run import METRICS_FILE, MODEL_FILE, PLOTS_FOLDER, Content, Run
 from batikkit.training.clock import Clock
-from batikkit.training.distributed import Workers
 from batikkit.training.inputs import Split
 from batikkit.training.job import Job, begin, utc_now
 from batikkit.training.schedule import HEAD, phases
@@ -33,8 +32,8 @@ class Trained:
     epochs: int
 
 
-def keep_frozen(job: Job, net: Any, state: State, test: Split, clock: Clock, workers: Workers) -> None:
-    """Keeps the frozen system, which is the model between the phases, as a run of its own."""
+def keep_frozen(job: Job, net: Any, state: State, *, test: Split, clock: Clock) -> None:
+    """Keeps the frozen system, which is the model between the phases, as a run of its own, if the job wants that."""
     plan = phases(job.config)
     between = len(plan) == 2 and plan[0].name == HEAD and (state.phase, state.epoch) == (1, 0)
     if not (job.record.frozen_beside and between):
@@ -58,19 +57,20 @@ def keep_frozen(job: Job, net: Any, state: State, test: Split, clock: Clock, wor
     begin(frozen, net)
     run.keep_epoch(state.history, lambda path: write_state(path, state))
     own = Clock(clock.seconds)  # its test is no part of the run that goes on
-    finish(frozen, net, state, test, model.trainable_parameters(net), own, workers)
+    trained = model.trainable_parameters(net)
+    finish(frozen, net, state, test=test, parameters_trained=trained, clock=own, chief=True)
 
 
 def finish(
-    job: Job, net: Any, state: State, test: Split, parameters_trained: int, clock: Clock, workers: Workers
+    job: Job, net: Any, state: State, *, test: Split, parameters_trained: int, clock: Clock, chief: bool
 ) -> Trained:
-    """Tests the model, which holds its best weights, and writes everything down."""
+    """Tests the model, which holds its best weights; the chief writes everything down and calls the run done."""
     with clock.measuring("finish"):
         predictions = _predict(job, net, test)
         evaluation = evaluate(predictions)
         seconds = sum(epoch.seconds for epoch in state.history)
         finished = Trained(job.run.folder, evaluation, seconds, len(state.history))
-        if not workers.chief:
+        if not chief:
             return finished
         # Everything trainable again: a reader of the file gets an ordinary model, not one frozen half-way.
         net.trainable = True

@@ -124,7 +124,7 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
     workers, clock = means.workers, Clock()
     with told(job, workers), lock.held(job.run.folder) as cache, Bars(means.bar) as bars:
         with clock.measuring("decode"):
-            splits = decode(job, cache, bars, workers)
+            splits = decode(job, cache, bars=bars, share=workers.share)
         shared = workers.replicate(net, job.config)
         inputs = Inputs(
             job.config, splits["train"], splits["validation"],
@@ -132,7 +132,8 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
         )  # fmt: skip
         job = _fed(job, shared, inputs, state, means)
         board = TensorBoard(job.run.path(TENSORBOARD_FOLDER)) if means.tensorboard and workers.chief else None
-        keep_frozen(job, shared, state, splits["test"], clock, workers)  # a kill may have come before it was kept
+        if workers.chief:
+            keep_frozen(job, shared, state, test=splits["test"], clock=clock)  # a kill may have come before
         latest = state
         for latest in fit(shared, inputs, state=state, workers=workers, clock=clock, tell=bars.tell):
             bars.show(latest.history[-1])
@@ -140,9 +141,12 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
                 board.write(latest.history[-1])
             if workers.chief:
                 job.run.keep_epoch(latest.history, functools.partial(write_state, state=latest))
-            keep_frozen(job, shared, latest, splits["test"], clock, workers)
-        trained = model.trainable_parameters(shared)
-        finished = finish(job, workers.plain(shared, job.config), latest, splits["test"], trained, clock, workers)
+                keep_frozen(job, shared, latest, test=splits["test"], clock=clock)
+        trained, plain = model.trainable_parameters(shared), workers.plain(shared, job.config)
+        finished = finish(
+            job, plain, latest,
+            test=splits["test"], parameters_trained=trained, clock=clock, chief=workers.chief,
+        )  # fmt: skip
         workers.total((0.0,))  # nobody leaves before the chief has written
         return finished
 
