@@ -34,7 +34,7 @@ from batikkit.runs import run as run_module
 from batikkit.runs.history import Epoch
 from batikkit.runs.record import RunRecord
 from batikkit.runs.run import CHECKPOINT_FILE, HISTORY_FILE, Content, Run
-from batikkit.training import features, inputs, session
+from batikkit.training import features, inputs, outcome
 from batikkit.training.engine import Engine
 from batikkit.training.state import read_state
 
@@ -186,7 +186,7 @@ def plan() -> list[tuple[str, Callable[[], None]]]:
         ("kill between phases", between_phases),
         *moments(2, 6.0),
         *epochs(3),
-        ("kill before the test", lambda: at_call(session, "encode_predictions", 1, kill)),
+        ("kill before the test", lambda: at_call(outcome, "encode_predictions", 1, kill)),
         ("kill while drawing", lambda: at_call(plots, "draw_run", 1, kill)),
         ("kill before the last word", lambda: at_the_last_word(written=False)),
         ("kill after the last word", lambda: at_the_last_word(written=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,15 @@ SETTINGS = ["network=plain-cnn", "phase1_epochs=0", "frozen_layers=-1", "dropout
 CONFIG = load_config("smoke", overrides=SETTINGS)
 
 
-def steps(strategy: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+def steps(strategy: Any, *, batch_norm_frozen: bool = True) -> tuple[NDArray[Any], NDArray[Any]]:
     """(loss, right answers) of three steps of five images and one of a single image; then the averages' logits."""
-    workers = Workers(strategy)
-    net = workers.replicate(model.build_model(CONFIG, classes=3), CONFIG)
-    model.unfreeze_above(net, frozen_layers=-1, batch_norm_frozen=True)
+    workers, config = Workers(strategy), dataclasses.replace(CONFIG, batch_norm_frozen=batch_norm_frozen)
+    net = workers.replicate(model.build_model(config, classes=3), config)
+    model.unfreeze_above(net, frozen_layers=-1, batch_norm_frozen=batch_norm_frozen)
     images = np.random.default_rng(0).uniform(0, 255, (5, 96, 96, 3)).astype(np.float32)
     targets = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1]]
     with workers.scope():
-        engine = Engine(net, start="image", config=CONFIG)
+        engine = Engine(net, start="image", config=config)
     told = []
     for step, count in enumerate((5, 5, 5, 1)):
         weights = np.full(count, 1 / count, np.float32)
@@ -37,5 +38,6 @@ def steps(strategy: Any) -> tuple[NDArray[Any], NDArray[Any]]:
 if __name__ == "__main__":
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-    one, two = steps(None), steps(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
-    np.savez("answers.npz", *one, *two)
+    mirrored = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    _, with_statistics = steps(mirrored, batch_norm_frozen=False)
+    np.savez("answers.npz", *steps(None), *steps(mirrored), with_statistics)

@@ -135,7 +135,8 @@ def main() -> None:
     samples, labels = data.dataset.samples, data.dataset.labels
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        everything = load_split(asked.folder, samples, labels, config.image_size, Path(folder) / "all.npy", None)
+        store = Path(folder) / "all.npy"
+        everything = load_split(asked.folder, samples, labels, size=config.image_size, store=store)
         features = all_features(everything.pixels, config, asked.weights, asked.keep or Path(folder))
         for fold in [int(f) for f in asked.only.split(",") if f] or range(asked.folds):
             rows = fold_rows(samples, folds=asked.folds, fold=fold, ratios=config.ratios, seed=asked.fold_seed)

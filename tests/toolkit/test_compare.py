@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +18,15 @@ from batikkit.config import read_config
 from batikkit.data.split import read_split
 from batikkit.evaluation.comparison import Comparison, read_comparison
 from batikkit.evaluation.predictions import read_predictions
-from batikkit.runs.history import Epoch
+from batikkit.runs.history import Epoch, read_history
 from batikkit.runs.run import Content, Run
 from web_pages import assert_whole
 
 pytestmark = pytest.mark.slow
+HOLDS = (
+    "import sys, time; from pathlib import Path; from batikkit.runs.lock import held\n"
+    "with held(Path(sys.argv[1])):\n    print('held', flush=True); time.sleep(300)"
+)
 
 
 def command(folder: Path, weights: str, out: Path, *more: str) -> list[str]:
@@ -134,19 +140,37 @@ def test_a_stopped_comparison_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Ctrl-C after phase 1: the frozen system is kept, and the rest comes out as without the stop."""
+    """Ctrl-C in phase 2 and again in the scratch system: both are kept, and all comes out as without the stops."""
     keep = Run.keep_epoch
 
-    def stop_in_phase_2(self: Run, history: tuple[Epoch, ...], checkpoint: Content) -> None:
-        keep(self, history, checkpoint)
-        if history[-1].phase == 2:
-            raise KeyboardInterrupt
+    def stop_in(system: str, phase: int) -> None:
+        def stop(self: Run, history: tuple[Epoch, ...], checkpoint: Content) -> None:
+            keep(self, history, checkpoint)
+            if self.folder.name.endswith(system) and history[-1].phase == phase:
+                raise KeyboardInterrupt
 
-    monkeypatch.setattr(Run, "keep_epoch", stop_in_phase_2)
+        monkeypatch.setattr(Run, "keep_epoch", stop)
+
     out = tmp_path / "out"
+    stop_in("fine-tuned", 2)
     assert run(command(stripes_for_training, weights_or_none, out)) == 130
     assert "give the same command to go on" in capsys.readouterr().err
+    stop_in("scratch", 1)
+    assert run(command(stripes_for_training, weights_or_none, out)) == 130
     monkeypatch.undo()
+    (scratch,) = (out / "split").glob("*-scratch")
+    assert len(read_history(scratch / "history.csv")) == 1
+    held = subprocess.Popen([sys.executable, "-c", HOLDS, str(scratch)], stdout=subprocess.PIPE, text=True)
+    try:  # another process trains it
+        assert held.stdout is not None
+        assert held.stdout.readline() == "held\n"
+        before = sorted(path.name for path in scratch.iterdir())
+        assert run(command(stripes_for_training, weights_or_none, out)) == 2
+        assert "being trained by another process" in capsys.readouterr().err
+        assert sorted(path.name for path in scratch.iterdir()) == before
+    finally:
+        held.kill()
+        held.communicate()
     frozen = next(out.glob("split/*-frozen"))
     kept = (frozen / "model.keras").stat().st_mtime_ns
     assert runs.read_run(frozen)["status"] == "done"
@@ -157,6 +181,7 @@ def test_a_stopped_comparison_goes_on(
     assert run(command(stripes_for_training, weights_or_none, out)) == 0
     assert (frozen / "model.keras").stat().st_mtime_ns == kept
     assert len(list((out / "split").iterdir())) == 3
+    assert list((out / "split").glob("*-scratch")) == [scratch]
     found, whole = read_comparison(out / "comparison.json"), compared[1]
     for system, other in zip(found.systems, whole.systems, strict=True):
         assert system.evaluation.report.confusion == other.evaluation.report.confusion

@@ -130,10 +130,12 @@ def test_two_processors_of_one_machine(tmp_path: Path) -> None:
     command = [sys.executable, str(SCRIPT.with_name("two_processors.py"))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    steps, logits, steps_of_two, logits_of_two = _weights(tmp_path / "answers.npz")
+    steps, logits, steps_of_two, logits_of_two, with_statistics = _weights(tmp_path / "answers.npz")
     assert logits.shape == (5, 3)
     assert steps_of_two == pytest.approx(steps, rel=1e-3, abs=1e-3)
     assert logits_of_two == pytest.approx(logits, rel=5e-3, abs=5e-3)
+    # Statistics are each processor's own, so that their averages give other logits than one processor's.
+    assert np.all(np.isfinite(with_statistics))
 
 
 def test_every_image_has_one_owner_and_every_batch_is_shared_evenly() -> None:

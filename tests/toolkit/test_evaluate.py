@@ -14,9 +14,11 @@ from PIL import Image
 
 from batikkit import runs
 from batikkit.cli import main
+from batikkit.data import grouping
 from batikkit.data.dataset import Sample
 from batikkit.data.split import SplitRow, read_split, write_split
 from batikkit.digest import file_sha256
+from batikkit.evaluation import held_out
 from batikkit.evaluation.assessment import find_subject
 from batikkit.evaluation.comparison import read_comparison
 from batikkit.evaluation.metrics_file import read_evaluation
@@ -111,6 +113,21 @@ def test_a_leak_in_the_runs_own_split_does_not_count(
     assert "left out 1 of its own test images that are copies of what it was trained or chosen with" in said
     report = read_comparison(run_folder / "evaluation" / "keras" / "evaluation.json")
     assert report.n == len(paths_of(trained_run, "test"))
+
+
+def test_copies_are_searched_for_once(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the folder's cache knows of copies is all that the run's own photographs need."""
+    assert run(trained_run, "--out", tmp_path / "first") == 0
+
+    def again(*_args: object, **_options: object) -> None:
+        raise AssertionError("searched for copies again")
+
+    for module in (held_out, grouping):
+        monkeypatch.setattr(module, "find_copies", again)
+    assert run(trained_run, "--out", tmp_path / "second") == 0
+    first, second = (read_predictions(tmp_path / name / "predictions.csv") for name in ("first", "second"))
+    assert first.paths == second.paths
+    assert set(first.paths) == paths_of(trained_run, "test")
 
 
 def test_when_only_training_images_are_given_there_is_no_figure(

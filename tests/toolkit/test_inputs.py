@@ -195,3 +195,20 @@ def test_weights_that_break_after_the_last_step_are_not_kept(
     with pytest.raises(DivergedError, match="lower phase1_learning_rate"):
         states.extend(fit(alone, fed))
     assert states == []
+
+
+def test_drawing_with_many_threads_gives_the_same_batches_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config("small-data", image_size=32)
+    pixels = np.random.default_rng(0).integers(0, 256, (23, 32, 32, 3), np.uint8)
+    split = Split(pixels, np.arange(23) % 3)
+    batches = np.array_split(np.random.default_rng(1).permutation(23), 7)
+    drawn = {}
+    for lanes in (1, 5):
+        monkeypatch.setattr(inputs, "worker_count", lambda count=lanes: count)
+        fed = Inputs(config, split, split, cache=tmp_path, cache_bytes=0)
+        drawn[lanes] = list(fed.ahead(batches, cut=None, epoch=3))
+    assert [len(batch) for batch in drawn[5]] == [len(batch) for batch in batches]
+    for one, many in zip(drawn[1], drawn[5], strict=True):
+        assert np.array_equal(one, many)

@@ -186,15 +186,15 @@ def test_a_full_disk_keeps_the_previous_checkpoint(tmp_path: Path) -> None:
 
 def test_resuming_wants_the_same_photographs(trained_run: Path, tmp_path: Path) -> None:
     from batikkit.data.split import read_split
-    from batikkit.training.session import _check_photographs
+    from batikkit.training.job import check_photographs
 
     rows = read_split(trained_run / "split.csv")[:1]
     (tmp_path / rows[0].sample.path).parent.mkdir(parents=True)
     with pytest.raises(InputError, match="is gone"):
-        _check_photographs(tmp_path, rows)
+        check_photographs(tmp_path, rows)
     (tmp_path / rows[0].sample.path).write_bytes(b"another")
     with pytest.raises(InputError, match="has changed"):
-        _check_photographs(tmp_path, rows)
+        check_photographs(tmp_path, rows)
 
 
 def test_the_error_tree_knows_a_full_disk() -> None:

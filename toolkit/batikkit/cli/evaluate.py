@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from batikkit.cli.options import GroupBy, JsonFile, RunsDir
+from batikkit.cli.options import GroupBy, JsonFile, LookWeights, RunsDir, Unit
 from batikkit.errors import InputError
 
 PARTS = ("test", "validation", "train")
@@ -28,7 +28,9 @@ def evaluate(
     split_file: Annotated[
         Path | None, typer.Option("--split", metavar="FILE", help="Take only this split.csv's images of that part.")
     ] = None,
+    unit: Unit = "cloth",
     group_by: GroupBy = None,
+    weights: LookWeights = "imagenet",
     labels: Annotated[
         Path | None, typer.Option(help="Label file of a .tflite.", show_default="labels.txt beside it")
     ] = None,
@@ -51,8 +53,10 @@ def evaluate(
     """
     from batikkit.cli.comparison_output import show, write
     from batikkit.console import note, progress
+    from batikkit.data.prepared import Grouping
     from batikkit.evaluation.assessment import assess, find_subject
     from batikkit.evaluation.held_out import hold_out
+    from batikkit.network.texture import best_texture
 
     if part not in PARTS:
         raise InputError(f"--part {part!r}: choose {', '.join(PARTS)}")
@@ -61,9 +65,10 @@ def evaluate(
     root = data or knowledge.root
     if root is None:
         raise InputError(f"{subject.model} belongs to no run: name photographs to test on with --data DIR")
+    grouping = Grouping(unit, group_by, best_texture(weights))
     with progress("check images") as advance:
         held = hold_out(
-            root, subject.labels, knowledge, part=part, split_file=split_file, group_by=group_by, advance=advance
+            root, subject.labels, knowledge, part=part, split_file=split_file, grouping=grouping, advance=advance
         )
     for line in held.notes:
         note(f"batikkit: {line}")

@@ -12,7 +12,8 @@ from batikkit.errors import InputError
 from batikkit.settings import ENGINES, meaning
 
 RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest one in it.")
+    Path,
+    typer.Option("--runs-dir", help="Folder of run folders; a command given no run takes the newest finished one."),
 ]
 JsonFile = Annotated[
     Path | None,

@@ -30,6 +30,7 @@ def quickstart(
     from batikkit.cli.train import prepare
     from batikkit.config import load_config
     from batikkit.console import note, progress
+    from batikkit.data.prepared import Grouping
     from batikkit.data.synth import MOTIFS, write_synthetic_set
     from batikkit.evaluation.metrics_file import sentence
 
@@ -45,7 +46,8 @@ def quickstart(
             variety=VARIETY,
             progress=advance,
         )
-    prepared = prepare(pictures, config)
+    # Every drawing is a cloth of its own, however alike two of them look.
+    prepared = prepare(pictures, config, Grouping(group_by="(.+)"))
     from batikkit.training.session import Beginning, Means, train
     from batikkit_exporters.export import export_run
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from batikkit.data.prepared import Grouping, PreparedData
     from batikkit.settings import TrainConfig
     from batikkit.training.distributed import Workers
-    from batikkit.training.session import Trained
+    from batikkit.training.outcome import Trained
 
 Data = Annotated[
     Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)
@@ -86,7 +86,7 @@ def train(
         ),
     ] = "auto",
     worker_timeout: Annotated[
-        float, typer.Option(callback=_wait, help="Longest wait for other machines [seconds].")
+        float, typer.Option(callback=_wait, help="Longest wait for other machines, in seconds.")
     ] = 600.0,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:

@@ -45,11 +45,17 @@ def find_cloth_leaks(rows: Sequence[SplitRow], leaks: Sequence[Leak]) -> tuple[L
     )
 
 
-def seen_cloths(rows: Sequence[SplitRow]) -> str:
-    """What a reader of the test figure must know when test images show cloths that training saw; else empty."""
-    leaks = (*(copies := find_leaks(rows)), *find_cloth_leaks(rows, copies))
-    seen = len({leak.path for leak in leaks if leak.split == "test"})
-    total = sum(row.split == "test" for row in rows)
+def seen_cloths(*splits: Sequence[SplitRow]) -> str:
+    """What a reader of the test figure must know when test images show cloths that training saw; else empty.
+
+    Args:
+        splits: One split, or the folds of a cross-validation.
+    """
+    seen = total = 0
+    for rows in splits:
+        leaks = (*(copies := find_leaks(rows)), *find_cloth_leaks(rows, copies))
+        seen += sum(leak.split == "test" for leak in leaks)
+        total += sum(row.split == "test" for row in rows)
     return f"test cloths were seen in training: {seen} of {total} test images show one of them" if seen else ""
 
 

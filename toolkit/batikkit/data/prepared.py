@@ -136,7 +136,7 @@ def load_dataset(
     samples, unit, told = _by_unit(copies, asked.grouping)
     dataset = replace(dataset, samples=samples)
     rows = assign_splits(samples, ratios=ratios, seed=seed)
-    return _prepared(dataset, rows, copies, [*told, *_notes(dataset, unit, copies)], unit)
+    return _prepared(dataset, rows, [*told, *_notes(dataset, unit, copies)], unit)
 
 
 def _examine(root: Path, paths: Sequence[str], label_of: Callable[[str], str], asked: _Source) -> Examined:
@@ -205,18 +205,17 @@ def _checked(
         raise VerificationError(f"{describe_leaks(leaks, rows)}; move or remove them, or leave out --strict")
     told = f"the split leaks: {describe_leaks(leaks, rows)}; its test figure will be too good" if leaks else ""
     notes += [told or "the split does not leak: no copy of an image is in another part"]
-    return _prepared(dataset, rows, copies, [*notes, *_notes(dataset, unit, copies)], unit, leaks)
+    return _prepared(dataset, rows, [*notes, *_notes(dataset, unit, copies)], unit, leaks)
 
 
 def _prepared(
     dataset: Dataset,
     rows: tuple[SplitRow, ...],
-    copies: tuple[Sample, ...],
     notes: Sequence[str],
     unit: str,
     leaks: tuple[Leak, ...] = (),
 ) -> PreparedData:
-    caution = seen_cloths(_with_samples(rows, copies))
+    caution = seen_cloths(rows)
     return PreparedData(dataset, rows, (*((caution,) if caution else ()), *notes), leaks, unit, caution)
 
 

@@ -51,7 +51,8 @@ class Subject:
         """What the model has seen, as far as its run tells."""
         if self.run is None or not (self.run / SPLIT_FILE).is_file():
             return Knowledge()
-        return Knowledge(read_split(self.run / SPLIT_FILE), Path(runs.read_run(self.run)["data"]["root"]))
+        facts = runs.read_run(self.run)
+        return Knowledge(read_split(self.run / SPLIT_FILE), Path(facts["data"]["root"]), facts.get("caution", ""))
 
 
 def find_subject(place: Path | None, *, runs_dir: Path, labels: Path | None = None) -> Subject:

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.console import Advance
+from batikkit.data.cloth_look import PlainTexture, Texture
+from batikkit.data.cloths import find_cloths
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.cloth_look import PlainTexture, Texture
-from batikkit.data.cloths import find_cloths
 from batikkit.data.grouping import CLOTH, Examined, by_cloth, examine, group_samples
 from batikkit.data.inspection import Inspection, inspect_all
-from batikkit.data.prepared import Grouping
 from batikkit.data.photographs import find_photographs
+from batikkit.data.prepared import Grouping
 from batikkit.data.split import SPLITS, SplitRow, read_split
 from batikkit.errors import InputError
 
@@ -223,19 +223,18 @@ def _relatives(
         everything, copies, cloths = examined.inspections, examined.copies, examined.cloths
         first = [item.path in seen_rows for item in everything]
     else:
-        seen = _seen(inspections, knowledge, grouping.texture if looking else None)
+        texture = grouping.texture or PlainTexture()
+        seen = _seen(inspections, knowledge, texture if looking else None)
         everything = (*seen, *inspections)
         copies = find_copies([item.look for item in everything], [item.sha256 for item in everything])
         labels = [*(seen_rows.get(i.path) or motifs[i.path] for i in seen), *(motifs[i.path] for i in inspections)]
-        odds = (grouping.texture or PlainTexture()).odds
-        cloths = find_cloths([item.cloth for item in everything], labels, copies, odds) if looking else copies
+        looks = [item.cloth for item in everything]
+        cloths = find_cloths(looks, labels, copies, texture.odds) if looking else copies
         first = [index < len(seen) for index in range(len(everything))]
     return _Relatives(*(_related(everything, first, groups) for groups in (copies, cloths)))
 
 
-def _related(
-    everything: Sequence[Inspection], seen: Sequence[bool], groups: NDArray[np.int64]
-) -> frozenset[str]:
+def _related(everything: Sequence[Inspection], seen: Sequence[bool], groups: NDArray[np.int64]) -> frozenset[str]:
     """Paths of the unseen images whose group holds a seen one."""
     known = {int(group) for group, here in zip(groups, seen, strict=True) if here}
     pairs = zip(everything, groups, seen, strict=True)

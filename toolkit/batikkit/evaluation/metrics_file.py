@@ -24,20 +24,24 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A report, the labels its rows belong to, and the calibration error of the probabilities (0..1)."""
+    """A report, the labels its rows belong to, the calibration error of the probabilities (0..1), and a caution.
+
+    The caution is what a reader of the figures must know, such as that test cloths were seen in training; else empty.
+    """
 
     labels: tuple[str, ...]
     report: ClassificationReport
     calibration_error: float
+    caution: str = ""
 
 
-def evaluate(predictions: Predictions) -> Evaluation:
+def evaluate(predictions: Predictions, *, caution: str = "") -> Evaluation:
     """Judges a model's answers; images of one group count as depending on each other."""
     report = classification_report(
         predictions.truth, predictions.predicted, classes=len(predictions.labels), groups=predictions.groups
     )
     error = expected_calibration_error(predictions.probabilities, predictions.truth)
-    return Evaluation(predictions.labels, report, error)
+    return Evaluation(predictions.labels, report, error, caution)
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,7 @@ def evaluation_from(raw: dict[str, Any]) -> Evaluation:
     Raises:
         KeyError, TypeError, ValueError: they are not those of an evaluation.
     """
-    return Evaluation(tuple(raw["labels"]), _report(raw["report"]), raw["calibration_error"])
+    return Evaluation(tuple(raw["labels"]), _report(raw["report"]), raw["calibration_error"], raw.get("caution", ""))
 
 
 def _report(raw: dict[str, Any]) -> ClassificationReport:
@@ -117,7 +121,9 @@ def sentence(evaluation: Evaluation) -> str:
     report = evaluation.report
     low, high = report.accuracy_ci95
     count = f"n = {report.n}" + (f" in {report.groups} groups" if report.groups < report.n else "")
+    caution = f" ({evaluation.caution})" if evaluation.caution else ""
     return (
         f"accuracy {report.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}, {count}), "
         f"macro precision {report.macro_precision:.3f}, recall {report.macro_recall:.3f}, F1 {report.macro_f1:.3f}"
+        f"{caution}"
     )

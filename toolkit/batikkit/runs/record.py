@@ -72,6 +72,7 @@ class RunRecord:
         notes: What a reader must know, one line each.
         split_sha256: Of `split.csv`.
         unit: What never crosses splits: a `copy` or a `cloth`.
+        caution: What everything written of the test figure must say, such as that test cloths were seen in training.
         feeds: What each phase learned from.
         frozen_beside: Whether the model between the phases is kept as a run of its own.
         phase_1_of: The run of which this one is that model.
@@ -94,8 +95,8 @@ class RunRecord:
     host: Mapping[str, str]
     notes: tuple[str, ...] = ()
     split_sha256: str = ""
-    # Whoever makes the split says here what its groups are.
     unit: str = "copy"
+    caution: str = ""
     feeds: tuple[Feed, ...] = ()
     frozen_beside: bool = False
     phase_1_of: str | None = None

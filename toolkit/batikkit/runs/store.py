@@ -41,12 +41,11 @@ def all_runs(runs_dir: Path) -> list[Path]:
 
 
 def is_done(run: Path) -> bool:
-    """Whether a run is finished.
-
-    Raises:
-        InputError: it is no run, or damaged.
-    """
-    return bool(read_run(run).get("status") == DONE)
+    """Whether a run is finished; one that cannot be read, or only by another version, is not."""
+    try:
+        return bool(read_run(run).get("status") == DONE)
+    except InputError:
+        return False
 
 
 def newest_run(runs_dir: Path) -> Path:
@@ -96,7 +95,7 @@ def sweep(runs_dir: Path) -> None:
     A run that somebody trains is left alone, and so is everything that resuming needs.
     """
     for folder in lock.sweep_caches(runs_dir):
-        if (folder / RUN_FILE).is_file() and is_done(folder):
+        if is_done(folder):
             Run(folder).remove_checkpoint()
     for folder in runs_dir.glob("*"):
         if _NAME.fullmatch(folder.name) and folder.is_dir() and _never_began(folder):

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 
 class Clock:
-    """Seconds by part."""
+    """Seconds by part.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    Args:
+        seconds: What was measured before.
+    """
+
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def measuring(self, part: str) -> Iterator[None]:
@@ -23,5 +29,6 @@ class Clock:
             self.add(part, time.perf_counter() - started)
 
     def add(self, part: str, seconds: float) -> None:
-        """Adds to `part`."""
-        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
+        """Adds to `part`; threads that work on it side by side add up."""
+        with self._lock:
+            self.seconds[part] = self.seconds.get(part, 0.0) + seconds

@@ -42,7 +42,7 @@ def enter(folder: Path, plan: dict[str, Any]) -> None:
     """
     path = folder / PLAN_FILE
     if path.is_file():
-        _check(folder, read_plan(path), plan)
+        _refuse_another(folder, read_plan(path), plan)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"output {folder} exists and is no comparison: choose another folder with --out")
     else:
@@ -64,7 +64,7 @@ def read_plan(path: Path) -> dict[str, Any]:
     return dict(plan)
 
 
-def _check(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _refuse_another(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
     names = [name for name in {**begun, **wanted} if begun.get(name) != wanted.get(name)]
     if names:
         shown = "; ".join(_difference(name, begun.get(name), wanted.get(name)) for name in names[:_DIFFERENCES_NAMED])

@@ -6,8 +6,9 @@ all of them.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from batikkit.settings import TrainConfig
 from batikkit.training.clock import Clock
 from batikkit.training.features import FrozenFeatures, feature_bytes, fill_features, new_features
 from batikkit.training.views import draw_views
+
+MOST_LANES = 8
+"""Threads that draw views; the warp itself uses several processors, and every lane holds a batch in memory."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,10 @@ def load_split(
     root: Path,
     samples: tuple[Sample, ...],
     labels: tuple[str, ...],
+    *,
     size: int,
     store: Path,
-    advance: Advance | None,
+    advance: Advance | None = None,
     share: Share | None = None,
 ) -> Split:
     """Decodes this worker's images of one split into `store`, at `size` x `size` pixels."""
@@ -192,14 +197,19 @@ class Inputs:
     def ahead(
         self, batches: Sequence[NDArray[np.intp]], *, cut: str | None, epoch: int
     ) -> Iterator[NDArray[np.floating]]:
-        """Yields `batch` for each of `batches`, drawing the next while the present one is used."""
-        with ThreadPoolExecutor(1) as pool:
-            pending = [pool.submit(self.batch, indices, cut=cut, epoch=epoch) for indices in batches[:1]]
-            for following in (*batches[1:], None):
-                ready = pending.pop().result()
-                if following is not None:
-                    pending.append(pool.submit(self.batch, following, cut=cut, epoch=epoch))
-                yield ready
+        """Yields `batch` for each of `batches` in order, while the following ones are drawn by other threads.
+
+        One thread reads cached features fast enough; drawing views takes all processors to keep a GPU busy.
+        """
+        lanes = min(worker_count(), MOST_LANES) if cut is None else 1
+        waiting: deque[Future[NDArray[np.floating]]] = deque()
+        with ThreadPoolExecutor(lanes) as pool:
+            for indices in batches:
+                waiting.append(pool.submit(self.batch, indices, cut=cut, epoch=epoch))
+                if len(waiting) > lanes:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def batch(self, indices: NDArray[np.intp], *, cut: str | None, epoch: int) -> NDArray[np.floating]:
         """Training inputs [B, ...] for this worker's images `indices`: outputs of `cut`, or pixels if None."""

@@ -64,15 +64,15 @@ def fit(
     for number, phase in list(enumerate(plan))[state.phase :]:
         unfreeze(net, config, phase)
         with clock.measuring(f"features{number + 1}"):
-            _extract(net, inputs, plan[number:], workers, tell)
+            _extract(net, inputs, plan[number:], workers=workers, tell=tell)
         with clock.measuring(f"phase{number + 1}"):
-            state = yield from _fit_phase(net, inputs, state, phase, workers, tell)
+            state = yield from _fit_phase(net, inputs, state, phase, workers=workers, tell=tell)
     if plan:  # also when a resumed run has none left: the flags tell what was trained
         unfreeze(net, config, plan[-1])
 
 
 def _fit_phase(
-    net: Any, inputs: Inputs, state: State, phase: Phase, workers: Workers, tell: Tell
+    net: Any, inputs: Inputs, state: State, phase: Phase, *, workers: Workers, tell: Tell
 ) -> Generator[State, None, State]:
     config, number, classes = inputs.config, state.phase, int(net.output.shape[1])
     layer = cut_of(net, config, phase)
@@ -99,7 +99,7 @@ def _fit_phase(
         with workers.waiting():
             with engine.averaged():
                 val_loss, val_accuracy = _validate(engine, inputs, cut, workers)
-                _check_finite(losses / seen + val_loss, number, phase, epoch)
+                _refuse_nan(losses / seen + val_loss, number, phase, epoch)
                 value = score(config, val_loss=val_loss, val_accuracy=val_accuracy, epoch=len(state.history) + 1)
                 better = state.best_score is None or value > state.best_score
                 best = model.read_weights(learned) if better else best
@@ -135,7 +135,7 @@ def unfreeze(net: Any, config: TrainConfig, phase: Phase) -> None:
         model.unfreeze_above(net, frozen_layers=config.frozen_layers, batch_norm_frozen=config.batch_norm_frozen)
 
 
-def _extract(net: Any, inputs: Inputs, left: tuple[Phase, ...], workers: Workers, tell: Tell) -> None:
+def _extract(net: Any, inputs: Inputs, left: tuple[Phase, ...], *, workers: Workers, tell: Tell) -> None:
     """What the first of the phases left needs, and in the same pass what the others need of the same views.
 
     What lies below the cuts never changes, so a resumed run extracts what the first one did.
@@ -169,7 +169,7 @@ def _all_logits(engine: Engine, source: NDArray[np.generic]) -> NDArray[np.float
     return np.concatenate([engine.logits(source[s : s + model.EVALUATION_BATCH].astype(np.float32)) for s in starts])
 
 
-def _check_finite(loss: float, number: int, phase: Phase, epoch: int) -> None:
+def _refuse_nan(loss: float, number: int, phase: Phase, epoch: int) -> None:
     if not np.isfinite(loss):
         setting = "phase1_learning_rate" if phase.name == HEAD else "phase2_learning_rate"
         raise DivergedError(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from batikkit.data.leaks import seen_cloths
 from batikkit.data.prepared import PreparedData
 from batikkit.data.split import SplitRow, fold_rows
 from batikkit.errors import InputError
@@ -24,7 +25,8 @@ from batikkit.runs.history import HISTORY_FILE, read_history
 from batikkit.runs.run import Run
 from batikkit.settings import TrainConfig
 from batikkit.training.comparison_plan import enter, make_plan
-from batikkit.training.session import Beginning, Means, StoppedError, resume, train
+from batikkit.training.session import Beginning, Means, resume, train
+from batikkit.training.stopping import StoppedError
 
 SYSTEMS = ("scratch", "frozen", "fine-tuned")
 
@@ -39,7 +41,7 @@ def compare(
     folds: int = 0,
     say: Callable[[str], None],
 ) -> Comparison:
-    """Trains what `out` does not hold yet, and judges the three systems. Deletes nothing.
+    """Trains what `out` does not hold yet, and compares the three systems. Deletes nothing.
 
     Args:
         data: Split photographs; with `folds` their split is not used.
@@ -66,11 +68,14 @@ def compare(
     steps = [(*fold, name) for fold in zip(folders, splits, strict=True) for name in wanted]
     for step, (folder, rows, name) in enumerate(steps, 1):
         settings, start = wanted[name]
-        part = dataclasses.replace(data, rows=rows, notes=())
+        part = dataclasses.replace(data, rows=rows, notes=(), caution=seen_cloths(rows))
         run = find_run(folder, name)
         say(f"[{step}/{len(steps)}] {_progress(folder, name, folds)}{_kept(run)}")
         _train_or_keep(run, part, settings, Beginning(folder, name, start, frozen_beside=True), means)
-    return _judge(out, folders, data, config, folds=folds, weights=weights)
+    caution = seen_cloths(*splits)
+    others = [note for note in data.notes if note != data.caution]
+    told = dataclasses.replace(data, notes=((caution, *others) if caution else tuple(others)))
+    return _comparison(out, folders, told, config, folds=folds, weights=weights)
 
 
 def _splits(data: PreparedData, config: TrainConfig, folds: int) -> list[tuple[SplitRow, ...]]:
@@ -109,7 +114,7 @@ def _train_or_keep(
         raise again from None
 
 
-def _judge(
+def _comparison(
     out: Path, folders: Sequence[Path], data: PreparedData, config: TrainConfig, *, folds: int, weights: str
 ) -> Comparison:
     root = data.dataset.root
