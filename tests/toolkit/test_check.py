@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.data.check import CheckReport, check_folder, read_report, write_report
+from batikkit.data.check import check_folder
 from batikkit.data.check_page import check_page, write_sheets
+from batikkit.data.check_report import CheckReport, read_report, write_report
 from batikkit.data.dataset import image_files
 from batikkit.data.findings import Finding
 from batikkit.data.prepared import load_dataset

@@ -20,6 +20,7 @@ from batikkit.console import Advance, note
 from batikkit.data.dataset import Sample
 from batikkit.data.pixels import decode_to_disk
 from batikkit.errors import DiskFullError
+from batikkit.processors import worker_count
 from batikkit.settings import TrainConfig
 from batikkit.training.clock import Clock
 from batikkit.training.features import FrozenFeatures, feature_bytes, fill_features, new_features
