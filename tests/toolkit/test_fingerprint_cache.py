@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from batikkit.data.cloth_look import PlainTexture
 from batikkit.data.dataset import image_files
-from batikkit.data.fingerprint_cache import FOLDER, cache_file, read_cache, write_cache
+from batikkit.data.fingerprint_cache import FOLDER, Groups, cache_file, read_cache, write_cache
 from batikkit.data.grouping import examine
 from batikkit.data.inspection import Inspection, inspect_all
 
@@ -20,32 +21,44 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+def motif(path: str) -> str:
+    return path.split("/")[0]
+
+
 def inspected(root: Path) -> list[Inspection]:
     return [item for item in inspect_all(root, list(image_files(root))) if isinstance(item, Inspection)]
 
 
 def test_what_is_written_is_read(stripes: Path, tmp_path: Path) -> None:
-    items = inspected(stripes)
-    write_cache(tmp_path / "c.npz", items, groups_key="k", groups=np.arange(36))
+    found = inspect_all(stripes, list(image_files(stripes)), texture=PlainTexture())
+    items = [item for item in found if isinstance(item, Inspection)]
+    copies, cloths = Groups("k", np.arange(36)), Groups("c", np.arange(36) // 12 * 12)
+    write_cache(tmp_path / "c.npz", items, texture="plain", copies=copies, cloths=cloths)
     cache = read_cache(tmp_path / "c.npz")
-    assert cache.groups_key == "k"
-    assert cache.groups.tolist() == list(range(36))
+    assert (cache.copies.key, cache.cloths.key, cache.texture) == ("k", "c", "plain")
+    assert cache.copies.first.tolist() == list(range(36))
+    assert cache.cloths.first.tolist() == cloths.first.tolist()
+    assert all(item.cloth is None for item in cache.described_by("a network").values())
     for item in items:
         again = cache.known[item.path]
         assert (again.look.tone == item.look.tone).all()
         assert (again.look.hashes == item.look.hashes).all()
         assert (again.sha256, again.mode, again.animated) == (item.sha256, item.mode, item.animated)
+        assert (again.cloth.texture == item.cloth.texture).all()
+        assert (again.cloth.colours == item.cloth.colours).all()
 
 
 def test_a_second_look_reads_no_file(stripes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = list(image_files(stripes))
-    first = examine(stripes, paths)
+    first = examine(stripes, paths, label_of=motif)
     assert (stripes / FOLDER).is_dir()
     assert list(image_files(stripes)) == paths, "the cache must not become part of the data set"
-    for name in ("inspect_file", "open_image"):
+    for name in ("_look_into", "open_image"):
         monkeypatch.setattr(f"batikkit.data.inspection.{name}", None)
     monkeypatch.setattr("batikkit.data.grouping.find_copies", None)
-    second = examine(stripes, paths)
+    monkeypatch.setattr("batikkit.data.cloths.find_cloths", None)
+    second = examine(stripes, paths, label_of=motif)
+    assert (second.cloths == first.cloths).all()
     assert [i.sha256 for i in second.inspections] == [i.sha256 for i in first.inspections]
     assert (second.copies == first.copies).all()
 
@@ -120,7 +133,7 @@ def test_photographs_that_must_not_be_written_beside_are_cached_elsewhere(
     paths = list(image_files(batik10))
     first = examine(batik10, paths)
     assert os.environ["XDG_CACHE_HOME"] in str(cache_file(batik10))
-    monkeypatch.setattr("batikkit.data.inspection.inspect_file", None)
+    monkeypatch.setattr("batikkit.data.inspection._look_into", None)
     monkeypatch.setattr("batikkit.data.grouping.find_copies", None)
     second = examine(batik10, paths)
     assert [i.sha256 for i in second.inspections] == [i.sha256 for i in first.inspections]
