@@ -35,12 +35,12 @@ from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, read_run
 from batikkit.tflite.runtime import open_model
 from batikkit_exporters.convert import convert
-from batikkit_exporters.export import export_run
-from batikkit_exporters.proof import gzip_bytes, prove_contract
+from batikkit_exporters.export.proof import gzip_bytes, prove_contract
+from batikkit_exporters.export.run import export_run
 from batikkit_exporters.quantization import tfmot_qat
 from batikkit_exporters.quantization.compression import CLUSTERS, SMALLEST_WEIGHTS, SPARSITY
-from batikkit_exporters.quantization.trained import EPOCHS, RATES
-from batikkit_exporters.recipes import find_recipe
+from batikkit_exporters.variants import find_variant
+from batikkit_exporters.variants.trained import EPOCHS, RATES
 
 VARIANTS = ("int8-qat", "pruned", "clustered")
 
@@ -94,7 +94,7 @@ def _wrapped(model: Any, wrap: Any) -> Any:
 def _converted(model: Any) -> bytes:
     from batikkit.network.frozen_graph import freeze
 
-    return convert(freeze(model), find_recipe("float32"))
+    return convert(freeze(model))
 
 
 def quantize(model: Any, images: NDArray[np.uint8], labels: NDArray[np.int64], epochs: int) -> bytes:
@@ -139,7 +139,7 @@ def candidates(run: Path) -> Iterator[tuple[str, str, bytes, float]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "peer.tflite"
             path.write_bytes(content)
-            prove_contract(path, find_recipe(variant), labels=names)
+            prove_contract(path, find_variant(variant), labels=names)
         yield system, variant, content, seconds
 
 

@@ -38,13 +38,13 @@ def replacing(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o644)
-            _to_disk(temporary)
+            to_disk(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
 
 
-def _to_disk(path: Path) -> None:
+def to_disk(path: Path) -> None:
     """Waits until the content is on the disk: some file systems otherwise rename first and write after a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -47,7 +47,7 @@ def quickstart(
         )
     prepared = prepare(pictures, config)
     from batikkit.training.train import train_run
-    from batikkit_exporters.export import export_run
+    from batikkit_exporters.export.run import export_run
 
     trained = train_run(prepared, config, runs_dir=out / "runs", name="quickstart", weights="none", bar=progress)
     note(f"synthetic test images: {sentence(trained.evaluation)}")

@@ -7,17 +7,14 @@ files of unknown origin that are structurally sound.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import select
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
+from batikkit.child import Child, ChildEndedError, ChildSilentError, serve
+from batikkit.child import describe_exit as describe_exit
+from batikkit.child import limit_child as limit_child
+from batikkit.child import private_stdout as private_stdout
 from batikkit.errors import InputError
 from batikkit.manifest import manifest_path, read_manifest
 
@@ -62,7 +59,7 @@ class Prober:
     def __init__(self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._runtime = runtime
         self._time_limit_s = time_limit_s
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Prober:
         return self
@@ -82,118 +79,56 @@ class Prober:
 
         read_tflite(path)
         child = self._running()
-        assert child.stdin is not None
-        assert child.stdout is not None
-        child.stdin.write(json.dumps({"path": str(path), "runtime": self._runtime}).encode() + b"\n")
-        child.stdin.flush()
-        line = _read_line(child.stdout, self._time_limit_s)
-        if line is None:
+        try:
+            child.ask({"path": str(path), "runtime": self._runtime}, silence_s=self._time_limit_s)
+        except ChildSilentError:
             self.close()
-            raise InputError(f"{path} did not finish one run within {self._time_limit_s:g} s: export it again")
-        if not line:
-            status = child.wait()
+            raise InputError(
+                f"{path} did not finish one run within {self._time_limit_s:g} s: export it again"
+            ) from None
+        except ChildEndedError as ended:
             self.close()
-            raise InputError(f"{path} crashes the runtime ({describe_exit(status)}): export it again or do not use it")
-        answer = json.loads(line)
-        if answer["problem"] is not None:
-            raise InputError(answer["problem"])
+            died = describe_exit(ended.status)
+            raise InputError(f"{path} crashes the runtime ({died}): export it again or do not use it") from None
 
     def close(self) -> None:
         """Ends the child."""
         if self._child is not None:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        pipe.close()
+            self._child.close()
         self._child = None
 
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Child:
         if self._child is None:
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "batikkit.tflite.probe"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                start_new_session=True,
-            )
-            assert self._child.stdout is not None
-            if not _read_line(self._child.stdout, START_LIMIT_S):
+            self._child = Child("batikkit.tflite.probe")
+            try:
+                self._child.wait_ready(silence_s=START_LIMIT_S)
+            except (ChildEndedError, ChildSilentError):
                 self.close()
-                raise InputError("the probing process did not start: run 'batikkit doctor'")
+                raise InputError("the probing process did not start: run 'batikkit doctor'") from None
         return self._child
 
 
-def describe_exit(status: int) -> str:
-    """A child's exit status in words: `killed by SIGSEGV`, `exit code 3`."""
-    if status >= 0:
-        return f"exit code {status}"
-    with contextlib.suppress(ValueError):
-        return f"killed by {signal.Signals(-status).name}"
-    return f"killed by signal {-status}"
+def _try_file(question: dict[str, Any], _advance: object) -> dict[str, Any]:
+    """Loads and runs one file here.
 
-
-def limit_child() -> None:
-    """Confines this (child) process: no core dumps, first to go when memory runs out, at most the machine's memory."""
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError, ValueError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    with contextlib.suppress(OSError, ValueError):
-        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_DATA, (total, total))
-
-
-def private_stdout() -> BinaryIO:
-    """Returns standard output for answers; whatever native code prints there goes to standard error from now on."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return answers
-
-
-def _read_line(pipe: Any, limit_s: float) -> bytes | None:
-    """One line from an unbuffered pipe; empty at its end, None when `limit_s` passed first."""
-    line, deadline = b"", time.monotonic() + limit_s
-    while not line.endswith(b"\n"):
-        if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return None
-        chunk = os.read(pipe.fileno(), 65536)
-        if not chunk:
-            return b""
-        line += chunk
-    return line
-
-
-def _try_file(path: Path, runtime: str | None) -> str | None:
-    """Loads and runs one file here; None when it works, else the one-line reason."""
+    Raises:
+        InputError: it does not work.
+    """
     import numpy as np
 
     from batikkit.errors import first_line
     from batikkit.tflite.interpreters import NATIVE_ERRORS
     from batikkit.tflite.runtime import open_model
 
+    path = Path(question["path"])
     try:
-        model = open_model(path, runtime=runtime)
+        model = open_model(path, runtime=question["runtime"])
         model.classify(np.full(model.input.shape[1:], 128, np.uint8))
-    except InputError as error:
-        return str(error)
     except NATIVE_ERRORS as error:
-        return f"the runtime refuses to run {path}: {first_line(error)}"
-    return None
-
-
-def _serve() -> None:
-    limit_child()
-    answers = private_stdout()
-    answers.write(b"ready\n")
-    for line in sys.stdin:
-        job = json.loads(line)
-        problem = _try_file(Path(job["path"]), job["runtime"])
-        answers.write(json.dumps({"problem": problem}).encode() + b"\n")
+        raise InputError(f"the runtime refuses to run {path}: {first_line(error)}") from error
+    return {}
 
 
 if __name__ == "__main__":
-    _serve()
+    limit_child()
+    serve(_try_file)

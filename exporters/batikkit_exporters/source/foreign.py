@@ -9,13 +9,49 @@ from typing import Any
 
 import numpy as np
 
+from batikkit.data.prepared import load_dataset
 from batikkit.errors import InputError, first_line
-from batikkit.network.frozen_graph import freeze_function
-from batikkit.network.keras_backend import keras, tf
-from batikkit_exporters.source import LoadedNet
+from batikkit.labels import read_labels
+from batikkit_exporters.source.loaded import LoadedNet, Source
 
+RATIOS = (0.6, 0.2, 0.2)
 SMALLEST_SIDE, LARGEST_SIDE = 32, 1024
 _MESSAGE_LENGTH = 200
+
+
+def source_of_model(model: Path, *, labels: Path, data: Path, split: Path | None, out: Path, seed: int) -> Source:
+    """A model that was trained elsewhere.
+
+    Args:
+        model: A `.keras` or `.h5` file, or a SavedModel folder.
+        labels: Its labels, in output order.
+        data: Photographs, one subfolder per motif, to calibrate and to prove on.
+        split: Which of them are for what; None deals them anew, copies kept together.
+        out: Where exports go.
+        seed: Deals them.
+
+    Raises:
+        InputError: no such file, or photographs of a motif that is no label.
+    """
+    names = read_labels(labels)
+    if not model.exists():
+        raise InputError(f"no model at {model}: give a .keras or .h5 file, or a SavedModel folder")
+    rows = load_dataset(data, split_file=split, ratios=RATIOS, seed=seed).rows
+    strange = sorted({row.sample.label for row in rows} - set(names))
+    if strange:
+        raise InputError(f"{data} has photographs of {strange[0]!r}, no label of {labels}: name folders like labels")
+    return Source(
+        run_id=model.stem,
+        model=model,
+        labels=names,
+        rows=rows,
+        root=data,
+        folder=out,
+        turns=False,
+        mirrors=False,
+        trained_here=False,
+        load=lambda: load_foreign(model, classes=len(names)),
+    )
 
 
 def load_foreign(path: Path, *, classes: int) -> LoadedNet:
@@ -28,6 +64,9 @@ def load_foreign(path: Path, *, classes: int) -> LoadedNet:
     Raises:
         InputError: cannot be loaded, or is not such a classifier; the message says what it is instead.
     """
+    from batikkit.network.frozen_graph import freeze_function
+    from batikkit.network.keras_backend import tf
+
     model = _load(path)
     shape, call = (_signature(model, path)) if path.is_dir() else (_keras_shape(model, path), _caller(model))
     side = _check_input(shape, path)
@@ -41,6 +80,8 @@ def load_foreign(path: Path, *, classes: int) -> LoadedNet:
 
 
 def _load(path: Path) -> Any:
+    from batikkit.network.keras_backend import keras, tf
+
     if path.is_dir():
         if not (path / "saved_model.pb").is_file():
             raise InputError(f"{path} is not a SavedModel (no saved_model.pb): give a .keras, .h5 or SavedModel")
@@ -100,6 +141,8 @@ def _signature(model: Any, path: Path) -> tuple[tuple[int | None, ...], Any]:
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
     if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: a classifier has one of each")
+    from batikkit.network.keras_backend import tf
+
     (name, spec), result = next(iter(inputs.items())), next(iter(outputs))
     if spec.dtype != tf.float32:
         raise InputError(f"{path} takes {spec.dtype.name} input: its input must be float32 pixels 0..255")
@@ -120,6 +163,8 @@ def _check_input(shape: tuple[int | None, ...], path: Path) -> int:
 def _check_output(probe: Any, call: Any, side: int, path: Path, classes: int) -> None:
     if probe.ndim != 2 or probe.shape[1] != classes:
         raise InputError(f"{path} answers {list(probe.shape)} for {classes} labels: give the label file made for it")
+    from batikkit.network.keras_backend import tf
+
     noise = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)).astype(np.float32)
     scores = np.asarray(call(tf.constant(noise)), np.float32)
     if scores.min() < 0 or not np.allclose(scores.sum(axis=1), 1, atol=1e-3):

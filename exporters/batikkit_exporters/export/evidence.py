@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from batikkit.data.dataset import Sample
 from batikkit.data.split import check_unchanged, of_split
-from batikkit.errors import InputError
+from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
-from batikkit.parity_pack import PARITY_FILE, write_parity_pack
-from batikkit_exporters.source import LoadedNet, Source
+from batikkit.parity_pack import ParityPack, read_parity_pack, write_parity_pack
+from batikkit_exporters.source.loaded import LoadedNet, Source
 
-PROOF_IMAGES = 8
 PARITY_LIMIT = 1000
 """Most test images in a parity pack: 1000 of 288 pixels are 250 MB, and tell a drop of a point apart."""
+LARGEST_CHANGE = 0.02
+"""Share of test photographs on which a model may answer otherwise than when it was trained, by other rounding."""
 
 
 def split_pixels(source: Source, split: str, image_size: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -50,26 +51,41 @@ def tested_samples(source: Source) -> Sequence[Sample]:
     return samples
 
 
-def write_proof(path: Path, source: Source, net: LoadedNet, *, samples: Sequence[Sample]) -> None:
-    """Writes a few of the photographs with the model's answers, to prove each file on."""
-    chosen = np.linspace(0, len(samples) - 1, min(PROOF_IMAGES, len(samples))).astype(int)
-    images = _pixels(source, [samples[i] for i in chosen], net.image_size)
-    np.savez(path, images=images, probabilities=net.answers(images))
+def write_parity(path: Path, source: Source, net: LoadedNet, *, samples: Sequence[Sample]) -> ParityPack:
+    """Writes the photographs with the model's own answers, and returns what was written but the pixels.
 
-
-def write_parity(source: Source, net: LoadedNet, *, samples: Sequence[Sample]) -> float:
-    """Writes the parity pack to the export folder and returns the model's accuracy on it (0..1)."""
+    Raises:
+        VerificationError: the model answers otherwise than when it was trained.
+    """
     pixels, labels = _pixels(source, samples, net.image_size), _labels(source, samples)
+    names = tuple(sample.path for sample in samples)
     probabilities = net.answers(pixels)
-    write_parity_pack(
-        source.folder / PARITY_FILE,
-        pixels,
-        labels=labels,
-        probabilities=probabilities,
-        names=[sample.path for sample in samples],
-        image_size=net.image_size,
-    )
-    return float(np.mean(probabilities.argmax(axis=1) == labels))
+    check_recorded(source, names, probabilities)
+    write_parity_pack(path, pixels, labels=labels, probabilities=probabilities, names=names, image_size=net.image_size)
+    return read_parity_pack(path)
+
+
+def check_recorded(source: Source, names: Sequence[str], probabilities: NDArray[np.float32]) -> None:
+    """Compares the model's answers with those it gave when it was trained, motif by motif.
+
+    Raises:
+        VerificationError: they name other motifs, so the model or its labels are not those of the run.
+    """
+    if source.recorded is None:
+        return
+    said = dict(zip(source.recorded.paths, source.recorded.predicted, strict=True))
+    pairs = [
+        (source.recorded.labels[said[name]], source.labels[found])
+        for name, found in zip(names, probabilities.argmax(axis=1), strict=True)
+        if name in said
+    ]
+    differ = [pair for pair in pairs if pair[0] != pair[1]]
+    if len(differ) > LARGEST_CHANGE * len(pairs):
+        then, now = differ[0]
+        raise VerificationError(
+            f"the model of {source.run_id} names other motifs than when it was trained on {len(differ)} of "
+            f"{len(pairs)} test photographs ({then} then, {now} now): its model or labels.txt was changed; train again"
+        )
 
 
 def _pixels(source: Source, samples: Sequence[Sample], image_size: int) -> NDArray[np.uint8]:
