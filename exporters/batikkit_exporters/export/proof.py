@@ -69,7 +69,8 @@ def broken_promise(name: str, proof: Proof) -> str | None:
     One photograph may always differ, where there are several: on ten of them nothing above 90 % could be promised.
     """
     differ = round((1 - proof.agreement) * proof.n)
-    if differ > max(int((1 - proof.least_agreement) * proof.n), min(1, proof.n - 1)):
+    allowed = int(round((1 - proof.least_agreement) * proof.n, 6))  # 0.1 * 100 is below 10
+    if differ > max(allowed, min(1, proof.n - 1)):
         return (
             f"{name} names another motif than the model on {differ} of {proof.n} test photographs; its promise is "
             f"{proof.least_agreement:.1%} agreement"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.errors import InputError
 from batikkit.network.keras_backend import tf
 from batikkit_exporters.network.network import Network, Node
 from batikkit_exporters.network.operators import weights_of
@@ -27,7 +28,11 @@ Floats = NDArray[np.float64]
 
 
 def compressible(network: Network) -> list[int]:
-    """Positions of the weight tensors worth compressing."""
+    """Positions of the weight tensors worth compressing.
+
+    Raises:
+        InputError: there are none.
+    """
     found = []
     for node in network.nodes:
         weights = weights_of(node)
@@ -35,6 +40,10 @@ def compressible(network: Network) -> list[int]:
             data = network.constant(node.inputs[1])
             if data is not None and data.size >= SMALLEST_WEIGHTS:
                 found.append(node.inputs[1])
+    if not found:
+        raise InputError(
+            f"no layer has {SMALLEST_WEIGHTS} weights or more to prune or cluster: leave these variants out"
+        )
     return found
 
 
