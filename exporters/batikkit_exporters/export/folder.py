@@ -92,11 +92,10 @@ class Folder:
     @contextlib.contextmanager
     def stage(self) -> Iterator[Path]:
         """A folder inside, gone at the end, for what will be renamed and for what it is made from."""
-        with (
-            atomic.told_when_unwritable(self.path / "export"),
-            tempfile.TemporaryDirectory(prefix=".export-", suffix=".tmp", dir=self.path) as staging,
-        ):
-            yield Path(staging)
+        with atomic.told_when_unwritable(self.path / "a file"):
+            staging = tempfile.TemporaryDirectory(prefix=".export-", suffix=".tmp", dir=self.path)
+        with staging as place:
+            yield Path(place)
 
     def commit(self, files: Path, origins: Mapping[str, Origin], *, withdrawn: Collection[str]) -> None:
         """Puts finished files in their place, removes variants that were not to be had, and writes the record last.

@@ -42,7 +42,10 @@ class Materials:
 
     def put_pixels(self, name: str, pixels: Pixels) -> None:
         """Takes `calibration` (the anchors last) or `train`, uint8 [N, S, S, 3]."""
-        np.save(self.folder / f"{name}.npy", pixels)
+        with (self.folder / f"{name}.npy").open("wb") as stream:
+            header = {"descr": "|u1", "fortran_order": False, "shape": pixels.shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            stream.write(np.ascontiguousarray(pixels).data)  # `np.save` does not say when a disk is full
 
     def graph(self) -> Any:
         """The frozen graph as a concrete function, float32 [1, S, S, 3] -> float32 [1, C]."""
