@@ -19,6 +19,8 @@ def striped_network(
     activation: str | None = "softmax",
     shape: tuple[int, ...] = (SIDE, SIDE, 3),
     before: tuple[Any, ...] | None = None,
+    source: Any = None,
+    inside: tuple[Any, ...] = (),
     taught: Path | None = None,
 ) -> Any:
     """A classifier of 3 classes over raw pixels.
@@ -29,6 +31,8 @@ def striped_network(
         activation: Of its last.
         shape: Of its input.
         before: Layers in the place of its scaling to -1..1.
+        source: An input layer of one's own.
+        inside: Layers behind the first ones, which change no shape.
         taught: Photographs that it has learned from; None leaves it untaught.
     """
     keras.utils.set_random_seed(3)
@@ -36,10 +40,11 @@ def striped_network(
     scaling = before if before is not None else (layers.Rescaling(1 / 127.5, offset=-1),)
     model = keras.Sequential(
         [
-            keras.Input(shape),
+            keras.Input(shape) if source is None else source,
             *scaling,
             layers.Conv2D(8, 5, strides=2, activation=hidden, name="edges"),
             layers.DepthwiseConv2D(3, padding="same", activation="relu", name="each"),
+            *inside,
             layers.Conv2D(24, 3, strides=2, activation="relu", name="mixed"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(3, activation=activation, name="scores"),

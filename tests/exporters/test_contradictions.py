@@ -11,11 +11,12 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from striped import LABELS, striped_network
+
 from batikkit.cli import main
 from batikkit.export_record import EXPORT_FILE, ExportRecord, Origin, read_export_record, write_export_record
 from batikkit.labels import read_labels, write_labels
 from batikkit.manifest import manifest_path
-from striped import LABELS, striped_network
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 

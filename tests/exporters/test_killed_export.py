@@ -15,11 +15,12 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from striped import LABELS, striped_network
+
 from batikkit.cli import main
 from batikkit.digest import file_sha256
 from batikkit.export_record import read_export_record
 from batikkit_exporters.export.folder import claimed
-from striped import LABELS, striped_network
 
 pytestmark = pytest.mark.slow
 # Kills the process at its n-th renaming into the export folder: in the midst of the commit.

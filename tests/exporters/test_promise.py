@@ -10,13 +10,14 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from striped import LABELS, striped_network
+
 from batikkit.cli import main
 from batikkit.manifest import Proof, read_manifest
 from batikkit.parity_pack import ParityPack, read_parity_pack
 from batikkit_exporters.export.proof import broken_promise, prove_answers
 from batikkit_exporters.variants import VARIANTS
 from batikkit_exporters.variants.variant import Promise
-from striped import LABELS, striped_network
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 GOOD = ("float32", "float16", "int8", "dynamic", "int16x8", "int8-qat")
@@ -77,7 +78,8 @@ def test_slow_kernels_are_tried_on_an_even_stride(folder: Path) -> None:
     ("n", "differ", "least", "holds"),
     [
         (1, 0, 0.9, True), (1, 1, 0.9, False), (2, 1, 0.9, True), (2, 2, 0.9, False), (8, 1, 0.9, True),
-        (8, 2, 0.9, False), (100, 10, 0.9, True), (100, 11, 0.9, False), (1000, 5, 0.995, True), (1000, 6, 0.995, False),
+        (8, 2, 0.9, False), (100, 10, 0.9, True), (100, 11, 0.9, False),
+        (1000, 5, 0.995, True), (1000, 6, 0.995, False),
     ],
 )  # fmt: skip
 def test_how_many_photographs_may_differ(n: int, differ: int, least: float, holds: bool) -> None:

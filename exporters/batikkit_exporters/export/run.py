@@ -97,6 +97,8 @@ def _transact(
         net = source.load()
         if net.classes != len(source.labels):
             raise InputError(f"{source.model} has {net.classes} outputs for {len(source.labels)} labels: train again")
+        maker = Maker(plan, net)
+        maker.judge_model()
         calibration = _calibration_set(plan, net.image_size)
         made = plan.names()
         folder.check_kept(made, source=sha256, calibration=calibration.csv() if plan.calibrates else None)
@@ -107,9 +109,8 @@ def _transact(
             write_labels(files / LABELS_FILE, source.labels)
             if plan.calibrates or not folder.keeps_calibration(made):
                 atomic.write_bytes(files / CALIBRATION_FILE, calibration.csv())
-            maker = Maker(plan, materials, net)
-            drawn = maker.prepare(calibration)
-            candidates, pack = maker.make(builders, files)
+            drawn = maker.prepare(materials, calibration)
+            candidates, pack = maker.make(materials, builders, files)
             exported, refused = put_to_the_test(plan, candidates, pack, builders=builders, folder=folder, drawn=drawn)
             origins = {
                 # Where something is wrong the same command must fail again, not find its file finished.

@@ -151,7 +151,7 @@ class _Quantizer:
         dtype = grid.dtype
         operator = find_operator(node.kind)
         if dtype not in operator.versions:
-            raise UnsupportedOperatorError(f"operator {node.kind} has no {dtype} kernel in batikkit's quantizer")
+            raise UnsupportedOperatorError(f"operator {node.kind} has no {dtype} kernel here: leave that variant out")
         if operator.weights is not None:
             inputs = self._weighted_inputs(node, dtype, operator.weights)
         else:

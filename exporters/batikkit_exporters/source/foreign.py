@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from batikkit.data.prepared import load_dataset
-from batikkit.errors import InputError, first_line
+from batikkit.errors import InputError
 from batikkit.labels import read_labels
+from batikkit_exporters.source.files import KINDS, open_model_file, short
 from batikkit_exporters.source.loaded import LoadedNet, Source
 
 RATIOS = (0.6, 0.2, 0.2)
+PIXEL_RANGE = (0.0, 255.0)
 SMALLEST_SIDE, LARGEST_SIDE = 32, 1024
-_MESSAGE_LENGTH = 200
 
 
-def source_of_model(model: Path, *, labels: Path, data: Path, split: Path | None, out: Path, seed: int) -> Source:
+def source_of_model(
+    model: Path,
+    *,
+    labels: Path,
+    data: Path,
+    split: Path | None,
+    out: Path,
+    seed: int,
+    input_range: tuple[float, float] = PIXEL_RANGE,
+) -> Source:
     """A model that was trained elsewhere.
 
     Args:
@@ -29,13 +38,14 @@ def source_of_model(model: Path, *, labels: Path, data: Path, split: Path | None
         split: Which of them are for what; None deals them anew, copies kept together.
         out: Where exports go.
         seed: Deals them.
+        input_range: What the model takes black and white for; the export puts the scaling in front of it.
 
     Raises:
         InputError: no such file, or photographs of a motif that is no label.
     """
-    names = read_labels(labels)
+    names = without_numbers(read_labels(labels))
     if not model.exists():
-        raise InputError(f"no model at {model}: give a .keras or .h5 file, or a SavedModel folder")
+        raise InputError(f"no model at {model}: give {KINDS}")
     rows = load_dataset(data, split_file=split, ratios=RATIOS, seed=seed).rows
     strange = sorted({row.sample.label for row in rows} - set(names))
     if strange:
@@ -50,16 +60,41 @@ def source_of_model(model: Path, *, labels: Path, data: Path, split: Path | None
         turns=False,
         mirrors=False,
         trained_here=False,
-        load=lambda: load_foreign(model, classes=len(names)),
+        load=lambda: load_foreign(model, classes=len(names), input_range=input_range),
+        scaled_from=input_range,
     )
 
 
-def load_foreign(path: Path, *, classes: int) -> LoadedNet:
-    """Loads a model and makes sure that it is an image classifier over raw pixels that ends in softmax.
+def without_numbers(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """Labels without the numbers that Teachable Machine writes before them: `0 kawung`, `1 parang`."""
+    numbered = [label.split(" ", 1) for label in labels]
+    if all(len(parts) == 2 and parts[0] == str(number) for number, parts in enumerate(numbered)):
+        return tuple(parts[1] for parts in numbered)
+    return labels
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """`-1,1` as the two numbers.
+
+    Raises:
+        InputError: not two numbers, the smaller one first.
+    """
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low, high = 0.0, 0.0
+    if not low < high:
+        raise InputError(f"--input-range {text!r}: give what the model takes black and white for, such as -1,1 or 0,1")
+    return low, high
+
+
+def load_foreign(path: Path, *, classes: int, input_range: tuple[float, float] = PIXEL_RANGE) -> LoadedNet:
+    """Loads a model and makes sure that it is an image classifier that ends in softmax.
 
     Args:
         path: A `.keras` or `.h5` file, or a SavedModel folder.
         classes: Number of labels given with it.
+        input_range: What it takes black and white for.
 
     Raises:
         InputError: cannot be loaded, or is not such a classifier; the message says what it is instead.
@@ -67,60 +102,32 @@ def load_foreign(path: Path, *, classes: int) -> LoadedNet:
     from batikkit.network.frozen_graph import freeze_function
     from batikkit.network.keras_backend import tf
 
-    model = _load(path)
+    model = open_model_file(path)
     shape, call = (_signature(model, path)) if path.is_dir() else (_keras_shape(model, path), _caller(model))
     side = _check_input(shape, path)
+    scaled = call if input_range == PIXEL_RANGE else _scaled(call, input_range)
     try:
-        frozen = freeze_function(call, (1, side, side, 3))
-        probe = np.asarray(call(tf.zeros((1, side, side, 3))), np.float32)
+        probe = np.asarray(scaled(tf.zeros((1, side, side, 3))), np.float32)
+        frozen = freeze_function(scaled, (1, side, side, 3))
     except Exception as error:  # TensorFlow raises many kinds
-        raise InputError(f"{path} does not run on pixels [1, {side}, {side}, 3]: {_short(error)}") from error
-    _check_output(probe, call, side, path, classes)
-    return LoadedNet(frozen, lambda images: np.asarray(call(tf.constant(images)), np.float32), side, classes)
+        if "AssignVariableOp" in str(error):
+            raise InputError(
+                f"{path} keeps the random state of its augmentation, which a file without variables cannot: save the "
+                "model with model.save('net.keras') and give that file"
+            ) from error
+        raise InputError(f"{path} does not run on pixels [1, {side}, {side}, 3]: {short(error)}") from error
+    _check_output(probe, scaled, side, path, classes)
+
+    def answer(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        parts = [images] if shape[0] is None else [image[None] for image in images]
+        return np.concatenate([np.asarray(scaled(tf.constant(part)), np.float32) for part in parts])
+
+    return LoadedNet(frozen, answer, side, classes)
 
 
-def _load(path: Path) -> Any:
-    from batikkit.network.keras_backend import keras, tf
-
-    if path.is_dir():
-        if not (path / "saved_model.pb").is_file():
-            raise InputError(f"{path} is not a SavedModel (no saved_model.pb): give a .keras, .h5 or SavedModel")
-        return _loaded(path, lambda: tf.saved_model.load(str(path)))
-    if not path.is_file():
-        raise InputError(f"no model at {path}: give a .keras or .h5 file, or a SavedModel folder")
-    if path.suffix not in (".keras", ".h5", ".hdf5"):
-        raise InputError(f"{path} is neither .keras nor .h5 nor a SavedModel folder: save the model as one of these")
-    if _is_keras3(path):
-        import keras as keras3
-
-        return _loaded(path, lambda: keras3.saving.load_model(path, compile=False))
-    return _loaded(path, lambda: keras.models.load_model(path, compile=False))
-
-
-def _loaded(path: Path, load: Any) -> Any:
-    try:
-        return load()
-    except Exception as error:  # zip, h5 and both Keras raise their own kinds for damaged or custom files
-        raise InputError(
-            f"cannot load model {path}: {_short(error)}; own layers must be saved as a SavedModel"
-        ) from error
-
-
-def _is_keras3(path: Path) -> bool:
-    """Whether Keras 3 wrote the file; both generations use the same suffixes."""
-    try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                version = json.loads(archive.read("metadata.json"))["keras_version"]
-        else:
-            import h5py
-
-            with h5py.File(path) as file:
-                version = file.attrs.get("keras_version", "2")
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path} is not a Keras model file: {_short(error)}") from error
-    text = version.decode() if isinstance(version, bytes) else str(version)
-    return int(text.split(".")[0]) >= 3
+def _scaled(call: Any, input_range: tuple[float, float]) -> Any:
+    low, high = input_range
+    return lambda images: call(images * ((high - low) / 255.0) + low)
 
 
 def _caller(model: Any) -> Any:
@@ -129,24 +136,27 @@ def _caller(model: Any) -> Any:
 
 def _keras_shape(model: Any, path: Path) -> tuple[int | None, ...]:
     inputs, outputs = model.inputs or [], model.outputs or []
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: a classifier has one of each")
+    _check_one(len(inputs), len(outputs), path)
     return tuple(inputs[0].shape)
 
 
+def _check_one(inputs: int, outputs: int, path: Path) -> None:
+    if (inputs, outputs) != (1, 1):
+        raise InputError(f"{path} has {inputs} inputs and {outputs} outputs: a classifier has one of each")
+
+
 def _signature(model: Any, path: Path) -> tuple[tuple[int | None, ...], Any]:
+    from batikkit.network.keras_backend import tf
+
     signature = model.signatures.get("serving_default")
     if signature is None:
         raise InputError(f"{path} has no serving_default signature: export it with model.export() or tf.saved_model")
     inputs, outputs = signature.structured_input_signature[1], signature.structured_outputs
-    if len(inputs) != 1 or len(outputs) != 1:
-        raise InputError(f"{path} has {len(inputs)} inputs and {len(outputs)} outputs: a classifier has one of each")
-    from batikkit.network.keras_backend import tf
-
+    _check_one(len(inputs), len(outputs), path)
     (name, spec), result = next(iter(inputs.items())), next(iter(outputs))
-    if spec.dtype != tf.float32:
-        raise InputError(f"{path} takes {spec.dtype.name} input: its input must be float32 pixels 0..255")
-    return tuple(spec.shape), lambda images: signature(**{name: images})[result]
+    if spec.dtype not in (tf.float32, tf.uint8):
+        raise InputError(f"{path} takes {spec.dtype.name} input: give one that takes float32 or uint8 pixels")
+    return tuple(spec.shape), lambda images: signature(**{name: tf.cast(images, spec.dtype)})[result]
 
 
 def _check_input(shape: tuple[int | None, ...], path: Path) -> int:
@@ -155,24 +165,28 @@ def _check_input(shape: tuple[int | None, ...], path: Path) -> int:
         raise InputError(f"{path} takes {text}: only RGB images [N, S, S, 3] can be exported")
     if shape[1] is None or shape[1] != shape[2]:
         raise InputError(f"{path} takes {text}: give the model a fixed square input before saving it")
+    if path.is_dir() and shape[0] not in (None, 1):  # Keras' own files take any number, whatever they say
+        raise InputError(f"{path} takes {text}, {shape[0]} images at a time: save it for any number of images")
     if not SMALLEST_SIDE <= shape[1] <= LARGEST_SIDE:
         raise InputError(f"{path} takes {text}: sides from {SMALLEST_SIDE} to {LARGEST_SIDE} pixels can be exported")
     return shape[1]
 
 
 def _check_output(probe: Any, call: Any, side: int, path: Path, classes: int) -> None:
-    if probe.ndim != 2 or probe.shape[1] != classes:
-        raise InputError(f"{path} answers {list(probe.shape)} for {classes} labels: give the label file made for it")
     from batikkit.network.keras_backend import tf
 
-    noise = np.random.default_rng(0).uniform(0, 255, (4, side, side, 3)).astype(np.float32)
-    scores = np.asarray(call(tf.constant(noise)), np.float32)
-    if scores.min() < 0 or not np.allclose(scores.sum(axis=1), 1, atol=1e-3):
-        raise InputError(
-            f"{path} does not end in softmax (scores from {scores.min():.3g} to {scores.max():.3g}, sum "
-            f"{scores[0].sum():.3g}): add keras.layers.Softmax() and save it again"
-        )
-
-
-def _short(error: BaseException) -> str:
-    return first_line(error)[:_MESSAGE_LENGTH]
+    if probe.ndim != 2 or probe.shape[1] != classes:
+        cure = "give the label file made for it"
+        if probe.ndim == 2 and probe.shape[1] == 1:
+            cure = "end it in Dense(2, activation='softmax') and train it again"
+        raise InputError(f"{path} answers {list(probe.shape)} for {classes} labels: {cure}")
+    noise = np.random.default_rng(0).uniform(0, 255, (3, side, side, 3)).astype(np.float32)
+    answers = [np.asarray(call(tf.constant(image[None])), np.float32) for image in noise]
+    scores = np.concatenate([probe, *answers])
+    sums = scores.sum(axis=1)
+    if scores.min() >= 0 and np.allclose(sums, 1, atol=1e-3):
+        return
+    found = f"{path} does not end in softmax (scores from {scores.min():.3g} to {scores.max():.3g}, sum {sums[0]:.3g})"
+    if scores.min() >= 0 and scores.max() <= 1:
+        raise InputError(f"{found} but in sigmoids or the like, one for each motif: train it with softmax instead")
+    raise InputError(f"{found}: add keras.layers.Softmax() and save it again")

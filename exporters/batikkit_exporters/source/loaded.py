@@ -58,6 +58,7 @@ class Source:
         trained_here: False for a foreign model, of which nobody can say what it was trained on.
         load: Loads the model; imports TensorFlow.
         recorded: What the model said of the test photographs when it was trained, where that is known.
+        scaled_from: What a foreign model takes black and white for.
     """
 
     run_id: str
@@ -71,10 +72,13 @@ class Source:
     trained_here: bool
     load: Callable[[], LoadedNet]
     recorded: Predictions | None = None
+    scaled_from: tuple[float, float] | None = None
 
     def sha256(self) -> str:
-        """Hash over the model, its labels and its split, hex."""
-        parts = (model_sha256(self.model), labels_sha256(self.labels), self.split_sha256())
+        """Hash over the model, its scaling, its labels and its split, hex."""
+        parts = (
+            model_sha256(self.model), labels_sha256(self.labels), self.split_sha256(), str(self.scaled_from or "")
+        )  # fmt: skip
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
     def split_sha256(self) -> str:

@@ -7,38 +7,29 @@ from batikkit_exporters.variants.variant import Advance, Made, Order, Promise, V
 
 
 def _int8(materials: Materials, order: Order, _advance: Advance) -> Made:
+    from batikkit_exporters.convert import convert
     from batikkit_exporters.network.network import UnsupportedOperatorError
     from batikkit_exporters.quantization.quantize import quantize
 
     try:
         grids, rounded = materials.grids(), materials.rounded()
     except UnsupportedOperatorError as error:
-        return _converted(materials, "int8", order, error)
+        content = convert(
+            materials.graph(), "int8", "int8", images=materials.calibration_images, io=order.io, compat=order.compat
+        )
+        return Made(content, f"TensorFlow's converter, min-max ranges, since {error}")
     content = quantize(rounded.network, grids, scales=rounded.scales, io=order.io)
     return Made(content, "least-error ranges, second-order rounding, corrected biases")
 
 
-def _int16x8(materials: Materials, order: Order, _advance: Advance) -> Made:
-    from batikkit_exporters.network.network import UnsupportedOperatorError
+def _int16x8(materials: Materials, _order: Order, _advance: Advance) -> Made:
     from batikkit_exporters.quantization.quantize import quantize
     from batikkit_exporters.quantization.rounding import round_weights
 
-    try:
-        grids = materials.grids(wide=True)
-        rounded = round_weights(materials.network(), grids, materials.rounding_photographs())
-        content = quantize(rounded.network, grids, scales=rounded.scales, io="uint8")
-    except UnsupportedOperatorError as error:
-        return _converted(materials, "int16", order, error)
+    grids = materials.grids(wide=True)
+    rounded = round_weights(materials.network(), grids, materials.rounding_photographs())
+    content = quantize(rounded.network, grids, scales=rounded.scales)
     return Made(content, "16-bit activations over the whole range, second-order rounding, corrected biases")
-
-
-def _converted(materials: Materials, activations: str, order: Order, reason: Exception) -> Made:
-    from batikkit_exporters.convert import convert
-
-    content = convert(
-        materials.graph(), "int8", activations, images=materials.calibration_images, io=order.io, compat=order.compat
-    )
-    return Made(content, f"TensorFlow's converter, min-max ranges, since {reason}")
 
 
 INT8 = Variant(

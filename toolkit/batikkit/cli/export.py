@@ -74,6 +74,10 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where a foreign model's files go.", show_default="export")
     ] = None,
+    input_range: Annotated[
+        str | None,
+        typer.Option(metavar="LOW,HIGH", help="What it takes black and white for.", show_default="0,255"),
+    ] = None,
     calibration: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Own calibration photographs: a CSV list or a folder.")
     ] = None,
@@ -97,17 +101,24 @@ def export(
     from batikkit.runs import resolve_run
     from batikkit_exporters.export.plan import LICENSE, Options
     from batikkit_exporters.export.run import export_source
-    from batikkit_exporters.source.foreign import source_of_model
+    from batikkit_exporters.source.foreign import PIXEL_RANGE, parse_range, source_of_model
     from batikkit_exporters.source.run import source_of_run
 
     wanted = {*chosen, *(["int8"] if target_drop is not None else []), *(VARIANTS if everything else [])}
     variants = [name for name in VARIANTS if name in (wanted or DEFAULT_VARIANTS)]
-    _refuse_idle({"--labels": labels, "--split": split, "--out": out}, needed="--model", given=model)
+    _refuse_idle(
+        {"--labels": labels, "--split": split, "--out": out, "--input-range": input_range},
+        needed="--model",
+        given=model,
+    )
     _refuse_idle({"--all-rungs": all_rungs or None}, needed="--target-drop", given=target_drop)
     if model is not None:
         if labels is None or data is None:
             raise InputError(f"--model {model} needs --labels FILE and --data DIR: photographs to prove it on")
-        source = source_of_model(model, labels=labels, data=data, split=split, out=out or Path("export"), seed=seed)
+        source = source_of_model(
+            model, labels=labels, data=data, split=split, out=out or Path("export"), seed=seed,
+            input_range=parse_range(input_range) if input_range else PIXEL_RANGE,
+        )  # fmt: skip
     else:
         source = source_of_run(resolve_run(run, runs_dir), data=data)
     options = Options(

@@ -1,6 +1,6 @@
 """Whether labels are those of a `.tflite` file: its manifest, its export and the file itself each say which they are.
 
-A label file is a list of lines; two of them swapped still fit the number of outputs, and every answer is another motif's.
+A label file is a list of lines; two of them swapped still fit the number of outputs, and answers name other motifs.
 """
 
 from __future__ import annotations
