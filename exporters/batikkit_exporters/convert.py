@@ -38,6 +38,8 @@ def convert(
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
+        # Written into the file: without it XNNPACK computes in float32 on processors that could do better.
+        converter.target_spec._experimental_supported_accumulation_type = tf.float16
     if compat is not None:
         # The dense layer's scale per channel is what asks for FULLY_CONNECTED version 12, hence a 2.17 runtime.
         converter._experimental_disable_per_channel_quantization_for_dense_layers = True

@@ -13,8 +13,11 @@ pytest.importorskip("tensorflow")
 from striped import LABELS, striped_network
 
 from batikkit.cli import main
+from batikkit.errors import InputError
 from batikkit.manifest import Proof, read_manifest
-from batikkit.parity_pack import ParityPack, read_parity_pack
+from batikkit.parity_pack import ParityPack, iter_images, read_parity_pack
+from batikkit.tflite.file import read_tflite
+from batikkit.tflite.runtime import open_in_float16, open_model
 from batikkit_exporters.export.proof import broken_promise, prove_answers
 from batikkit_exporters.variants import VARIANTS
 from batikkit_exporters.variants.variant import Promise
@@ -50,7 +53,7 @@ def test_the_proof_is_kept_in_the_manifest(folder: Path, name: str) -> None:
     assert proof is not None
     again = prove_answers(folder / f"{name}.tflite", VARIANTS[name].promise, pack=pack)
     assert proof == dataclasses.replace(again, kept=proof.kept)
-    assert proof.kept == (broken_promise(name, again) is not None)
+    assert proof.kept == (broken_promise(name, VARIANTS[name].promise, again) is not None)
     assert proof.n == len(pack.labels)
     assert proof.least_agreement == VARIANTS[name].promise.agreement
     if name in GOOD:
@@ -63,7 +66,7 @@ def test_answers_that_name_another_motif_break_every_promise(folder: Path, name:
     for turned in (1, 2):
         rolled = dataclasses.replace(pack, probabilities=np.roll(pack.probabilities, turned, axis=1))
         proof = prove_answers(folder / f"{name}.tflite", VARIANTS[name].promise, pack=rolled)
-        assert broken_promise(name, proof) is not None
+        assert broken_promise(name, VARIANTS[name].promise, proof) is not None
 
 
 def test_slow_kernels_are_tried_on_an_even_stride(folder: Path) -> None:
@@ -84,12 +87,30 @@ def test_slow_kernels_are_tried_on_an_even_stride(folder: Path) -> None:
 )  # fmt: skip
 def test_how_many_photographs_may_differ(n: int, differ: int, least: float, holds: bool) -> None:
     proof = Proof(n, (n - differ) / n, 0.5, least)
-    assert (broken_promise("x.tflite", proof) is None) == holds
+    assert (broken_promise("x.tflite", Promise(least), proof) is None) == holds
 
 
 def test_a_difference_beyond_the_limit_is_told() -> None:
-    assert broken_promise("x.tflite", Proof(100, 1.0, 2e-3, 0.9, 1e-3)) is not None
-    assert broken_promise("x.tflite", Proof(100, 1.0, 1e-4, 0.9, 1e-3)) is None
+    promise = Promise(0.9, difference=1e-3)
+    assert broken_promise("x.tflite", promise, Proof(100, 1.0, 2e-3, 0.9, 1e-3)) is not None
+    assert broken_promise("x.tflite", promise, Proof(100, 1.0, 1e-4, 0.9, 1e-3)) is None
+
+
+def test_float16_arithmetic_is_asked_for_and_proven(folder: Path) -> None:
+    path, pack = folder / "float16.tflite", read_parity_pack(folder / "parity.npz")
+    assert read_tflite(path).metadata["reduced_precision_support"].startswith(b"fp16accfp16")
+    images = np.stack(list(iter_images(pack)))
+    try:
+        half = open_in_float16(path).predict(images)
+    except InputError as error:
+        pytest.skip(f"no float16 arithmetic to be had here: {error}")
+    whole = open_model(path).predict(images)
+    assert 0 < np.abs(half - whole).max() < 0.02, "another arithmetic, the same answers"
+    proof = read_manifest(folder / "float16.json").proof
+    assert proof is not None
+    assert proof.float16_agreement == 1.0
+    broken = dataclasses.replace(proof, float16_agreement=0.5)
+    assert "computed in float16" in str(broken_promise("float16.tflite", VARIANTS["float16"].promise, broken))
 
 
 def test_an_int8_file_of_one_answer_is_refused_and_the_others_are_written(

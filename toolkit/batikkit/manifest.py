@@ -74,6 +74,7 @@ class Proof:
         largest_difference: Of any probability (0..1).
         least_agreement: What its variant promises.
         difference_limit: Largest difference it promises; None: none.
+        float16_agreement: The agreement when it is computed in float16; None: not promised, or not to be had here.
         kept: That promise was broken, and the user kept the file all the same.
     """
 
@@ -82,6 +83,7 @@ class Proof:
     largest_difference: float
     least_agreement: float
     difference_limit: float | None = None
+    float16_agreement: float | None = None
     kept: bool = False
 
 

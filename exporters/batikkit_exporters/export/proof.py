@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import RESIZE
 from batikkit.manifest import Calibration, InputSpec, Manifest, OpUse, OutputSpec, Proof
 from batikkit.parity_pack import ParityPack, iter_images
 from batikkit.tflite.file import TfliteModel, read_tflite
-from batikkit.tflite.runtime import open_model
+from batikkit.tflite.runtime import LoadedModel, open_in_float16, open_model
 from batikkit_exporters.variants.variant import Promise, Variant
+
+Scores = NDArray[np.float32]
 
 
 def prove_contract(path: Path, variant: Variant, *, labels: Sequence[str], io: str = "uint8") -> TfliteModel:
@@ -49,36 +53,56 @@ def prove_answers(path: Path, promise: Promise, *, pack: ParityPack) -> Proof:
         VerificationError: scores that do not sum to 1, which no option keeps.
     """
     step = 1 if promise.images is None else -(-len(pack.labels) // promise.images)
-    loaded = open_model(path)
-    answers = np.stack([loaded.classify(image) for image in itertools.islice(iter_images(pack), 0, None, step)])
     reference = pack.probabilities[::step]
+    answers = _answers(open_model(path), pack, step)
     if not np.allclose(answers.sum(axis=1), 1.0, atol=0.05):
         raise VerificationError(f"{path.name} gives scores that do not sum to 1: the network must end in softmax")
+    float16 = None
+    if promise.float16 is not None:
+        with contextlib.suppress(InputError):  # not every processor and runtime can
+            float16 = _agreement(_answers(open_in_float16(path), pack, step), reference)
     return Proof(
         n=len(answers),
-        agreement=float(np.mean(answers.argmax(axis=1) == reference.argmax(axis=1))),
+        agreement=_agreement(answers, reference),
         largest_difference=float(np.abs(answers - reference).max()),
         least_agreement=promise.agreement,
         difference_limit=promise.difference,
+        float16_agreement=float16,
     )
 
 
-def broken_promise(name: str, proof: Proof) -> str | None:
-    """What a file does not keep of its promise, in a sentence; None: it keeps it.
+def _answers(model: LoadedModel, pack: ParityPack, step: int) -> Scores:
+    return np.stack([model.classify(image) for image in itertools.islice(iter_images(pack), 0, None, step)])
 
-    One photograph may always differ, where there are several: on ten of them nothing above 90 % could be promised.
-    """
-    differ = round((1 - proof.agreement) * proof.n)
-    allowed = int(round((1 - proof.least_agreement) * proof.n, 6))  # 0.1 * 100 is below 10
-    if differ > max(allowed, min(1, proof.n - 1)):
-        return (
-            f"{name} names another motif than the model on {differ} of {proof.n} test photographs; its promise is "
-            f"{proof.least_agreement:.1%} agreement"
-        )
-    if proof.difference_limit is not None and proof.largest_difference > proof.difference_limit:
+
+def _agreement(answers: Scores, reference: Scores) -> float:
+    return float(np.mean(answers.argmax(axis=1) == reference.argmax(axis=1)))
+
+
+def broken_promise(name: str, promise: Promise, proof: Proof) -> str | None:
+    """What a file does not keep of its promise, in a sentence; None: it keeps it."""
+    judged = [(proof.agreement, promise.agreement, "")]
+    if proof.float16_agreement is not None and promise.float16 is not None:
+        judged.append((proof.float16_agreement, promise.float16, ", computed in float16,"))
+    for agreement, least, how in judged:
+        differ = round((1 - agreement) * proof.n)
+        if differ > may_differ(proof.n, least):
+            return (
+                f"{name}{how} names another motif than the model on {differ} of {proof.n} test photographs; its "
+                f"promise is {least:.1%} agreement"
+            )
+    if promise.difference is not None and proof.largest_difference > promise.difference:
         changed = f"{name} differs from the model by {proof.largest_difference:.3g} in a probability"
-        return f"{changed}, limit {proof.difference_limit:g}"
+        return f"{changed}, limit {promise.difference:g}"
     return None
+
+
+def may_differ(n: int, least: float) -> int:
+    """On how many of n photographs a file may name another motif when it promises an agreement of `least` (0..1).
+
+    One may always differ, where there are several: on ten of them nothing above 90 % could be promised.
+    """
+    return max(int(round((1 - least) * n, 6)), min(1, n - 1))  # 0.1 * 100 is below 10
 
 
 def describe(

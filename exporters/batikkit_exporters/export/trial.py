@@ -60,7 +60,7 @@ def put_to_the_test(
         try:
             if path.stem in answers:
                 proof = answers[path.stem]()
-                broken = broken_promise(path.name, proof)
+                broken = broken_promise(path.name, file.variant.promise, proof)
                 if broken and not plan.options.keep:
                     raise VerificationError(f"{broken}; it was not written: --keep writes it all the same")
                 done = _exported(path, file, plan, proof=replace(proof, kept=broken is not None), drawn=drawn)

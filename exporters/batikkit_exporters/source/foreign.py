@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from batikkit.data.prepared import load_dataset
 from batikkit.errors import InputError
 from batikkit.labels import read_labels
+from batikkit.tflite.interpreters import quiet_native
 from batikkit_exporters.source.files import KINDS, open_model_file, short
 from batikkit_exporters.source.loaded import LoadedNet, Source
 
@@ -99,6 +100,11 @@ def load_foreign(path: Path, *, classes: int, input_range: tuple[float, float] =
     Raises:
         InputError: cannot be loaded, or is not such a classifier; the message says what it is instead.
     """
+    with quiet_native():
+        return _load(path, classes, input_range)
+
+
+def _load(path: Path, classes: int, input_range: tuple[float, float]) -> LoadedNet:
     from batikkit.network.frozen_graph import freeze_function
     from batikkit.network.keras_backend import tf
 

@@ -42,11 +42,13 @@ class Promise:
     Attributes:
         agreement: Least share of photographs on which both name the same motif (0..1).
         difference: Largest change of a probability (0..1); None: nothing is promised of it.
+        float16: Least agreement when it is computed in float16 (0..1); None: it is not made for that.
         images: Most photographs it is tried on, for kernels too slow for all of them; None: all.
     """
 
     agreement: float
     difference: float | None = None
+    float16: float | None = None
     images: int | None = None
 
 

@@ -29,7 +29,8 @@ def freeze_function(call: Callable[[Any], Any], shape: Sequence[int]) -> Any:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     function = tf.function(call).get_concrete_function(tf.TensorSpec(tuple(shape), tf.float32, name="image"))
-    return convert_variables_to_constants_v2(function)
+    with quiet_native():  # it tells of its session
+        return convert_variables_to_constants_v2(function)
 
 
 def converter(frozen: Any) -> Any:
