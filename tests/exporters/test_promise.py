@@ -144,3 +144,20 @@ def test_an_int8_file_of_one_answer_is_refused_and_the_others_are_written(
     assert _export(model, stripes_for_training, "--float32") == 0
     assert _export(model, stripes_for_training, "--float32", "--int8") == 1
     assert not list(out.glob("int8.*")), "what is refused now may not stay from before"
+
+
+def test_the_page_says_what_every_variant_promises() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "export.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(" `"): line for line in page.splitlines() if line.startswith("| `")}
+    for name, variant in VARIANTS.items():
+        assert rows[name].endswith(f"| {variant.promise.agreement:.1%} |".replace("%", " %")), name
+
+
+def test_help_lists_every_variant_with_its_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for name, variant in VARIANTS.items():
+        assert f"--{name}" in said
+        assert variant.summary.split()[0] in said
+    assert f"Default: {', '.join(name for name, variant in VARIANTS.items() if variant.default)}" in said
