@@ -81,6 +81,19 @@ def test_unchanged_is_left_alone_and_a_changed_option_rebuilds(stripes_for_train
     assert {name for name in first if changed[name] != first[name]} >= {"float32.tflite", "int8.tflite"}
 
 
+def test_the_model_is_hashed_once_for_all_variants(
+    stripes_for_training: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batikkit_exporters.source import loaded
+
+    hashed: list[Path] = []
+    real = loaded.model_sha256
+    monkeypatch.setattr(loaded, "model_sha256", lambda path: (hashed.append(path), real(path))[1])
+    model = save("tf_keras.keras", tmp_path, taught=stripes_for_training)
+    assert export(model, stripes_for_training, tmp_path / "out", "--float32", "--float16", "--dynamic") == 0
+    assert hashed == [model]
+
+
 def test_another_calibration_list_rebuilds_and_never_contradicts_files_that_stay(
     stripes_for_training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
