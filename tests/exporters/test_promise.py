@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from batikkit.tflite.file import read_tflite
 from batikkit.tflite.runtime import open_in_float16, open_model
 from batikkit_exporters.export.proof import broken_promise, prove_answers
 from batikkit_exporters.variants import VARIANTS
-from batikkit_exporters.variants.variant import Promise
+from batikkit_exporters.variants.variant import Made, Promise
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")]
 GOOD = ("float32", "float16", "int8", "dynamic", "int16x8", "int8-qat")
@@ -144,6 +145,28 @@ def test_an_int8_file_of_one_answer_is_refused_and_the_others_are_written(
     assert _export(model, stripes_for_training, "--float32") == 0
     assert _export(model, stripes_for_training, "--float32", "--int8") == 1
     assert not list(out.glob("int8.*")), "what is refused now may not stay from before"
+
+
+def test_a_file_that_no_runtime_takes_does_not_cost_the_others(
+    stripes_for_training: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from batikkit.network.keras_backend import keras
+
+    model, out = tmp_path / "net.keras", tmp_path / "out"
+    striped_network(keras, taught=stripes_for_training).save(model)
+    whole = VARIANTS["dynamic"]
+
+    def spoilt(*given: Any) -> Made:
+        made = whole.make(*given)
+        return dataclasses.replace(made, content=made.content[:-40])
+
+    monkeypatch.setitem(VARIANTS, "dynamic", dataclasses.replace(whole, make=spoilt))
+    capsys.readouterr()
+    assert _export(model, stripes_for_training, "--float32", "--dynamic") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "damaged" in last
+    assert str(tmp_path) not in last, "the place where it was made is gone"
+    assert sorted(path.name for path in out.glob("*.tflite")) == ["float32.tflite"]
 
 
 def test_the_page_says_what_every_variant_promises() -> None:

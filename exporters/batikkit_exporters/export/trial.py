@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from batikkit.errors import VerificationError
+from batikkit.errors import InputError, VerificationError
 from batikkit.labels import labels_sha256
 from batikkit.manifest import Calibration, Proof, manifest_path, write_manifest
 from batikkit.motif_names import display_names
@@ -53,8 +53,8 @@ def put_to_the_test(
         try:
             _write(path, file, plan)
             answers[path.stem] = _begin(path, file.variant, pack, builders)
-        except VerificationError as error:
-            refused[path.stem] = str(error)
+        except (VerificationError, InputError) as error:
+            refused[path.stem] = _reason(error, path)
     for file in made:
         path = pack.path.with_name(f"{file.variant.name}.tflite")
         try:
@@ -67,11 +67,16 @@ def put_to_the_test(
                 wrong = "; ".join(reason for reason in (file.shortfall, broken) if reason)
                 exported[path.stem] = replace(done, path=folder.file(path.stem), shortfall=wrong)
                 plan.report(_line(exported[path.stem]))
-        except VerificationError as error:
-            refused[path.stem] = str(error)
+        except (VerificationError, InputError) as error:  # a runtime's refusal is an InputError elsewhere
+            refused[path.stem] = _reason(error, path)
     for name in refused:
         pack.path.with_name(f"{name}.tflite").unlink(missing_ok=True)
     return exported, refused
+
+
+def _reason(error: Exception, path: Path) -> str:
+    """Without the folder that is gone when this is read."""
+    return str(error).replace(str(path), path.name)
 
 
 def _write(path: Path, file: MadeFile, plan: Plan) -> None:
