@@ -56,15 +56,19 @@ class Child:
     def __init__(self, module: str, *, environment: Mapping[str, str] | None = None) -> None:
         # Not a pipe: a child that says much would wait for a reader.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `close`
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            bufsize=0,
-            start_new_session=True,  # Ctrl-C is the parent's business
-            env={**os.environ, **(environment or {})},
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                bufsize=0,
+                start_new_session=True,  # Ctrl-C is the parent's business
+                env={**os.environ, **(environment or {})},
+            )
+        except OSError:
+            self._errors.close()
+            raise
         self._unread = b""
 
     def __enter__(self) -> Child:

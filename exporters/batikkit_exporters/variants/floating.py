@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from batikkit_exporters.variants.materials import Materials
+from typing import TYPE_CHECKING
+
 from batikkit_exporters.variants.variant import Advance, Made, Order, Promise, Variant
+
+if TYPE_CHECKING:
+    from batikkit_exporters.variants.materials import Materials
 
 
 def _float32(materials: Materials, _order: Order, _advance: Advance) -> Made:

@@ -1,7 +1,4 @@
-"""What the variants of one export are made from: each thing is made once, and lies in a folder that builders read too.
-
-Nothing heavy is imported before it is asked for: the command line reads the variants, and so this module, for its help.
-"""
+"""What variants are made from: each thing is made once for all of them, and lies in a folder that builders read too."""
 
 from __future__ import annotations
 

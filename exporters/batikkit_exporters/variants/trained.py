@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batikkit_exporters.variants.materials import Materials
 from batikkit_exporters.variants.variant import Advance, Made, Order, Promise, Variant
 
 if TYPE_CHECKING:
     from batikkit_exporters.network.network import Network
     from batikkit_exporters.quantization.distill import Parameters
     from batikkit_exporters.quantization.grid import Grid
+    from batikkit_exporters.variants.materials import Materials
 
 # Rounding moves weights little; pruning and clustering leave more to make good.
 EPOCHS = {"int8-qat": 3, "pruned": 8, "clustered": 8}
