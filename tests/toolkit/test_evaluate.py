@@ -39,7 +39,7 @@ def run(*arguments: object) -> int:
 @pytest.fixture(scope="module")
 def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished run with its float32 file; each test writes reports elsewhere."""
-    from batikkit_exporters.export import export_run
+    from batikkit_exporters.export.run import export_run
 
     folder = tmp_path_factory.mktemp("runs") / trained_run.name
     shutil.copytree(trained_run, folder)

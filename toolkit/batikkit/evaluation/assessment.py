@@ -24,6 +24,7 @@ from batikkit.evaluation.predictions import Predictions
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.processors import worker_count
+from batikkit.tflite.labelled import check_labelled
 
 Scores = NDArray[np.float32]
 
@@ -65,11 +66,14 @@ def find_subject(place: Path | None, *, runs_dir: Path, labels: Path | None = No
 
     Raises:
         InputError: no such run or file, or it has no labels.
+        VerificationError: the labels are another model's, or in another order.
     """
     if place is not None and place.suffix == ".tflite":
         if not place.is_file():
             raise InputError(f"no such file: {place}")
-        return Subject(place, read_labels(labels or place.parent / LABELS_FILE), _run_of(place, runs_dir))
+        source = labels or place.parent / LABELS_FILE
+        check_labelled(place, read_labels(source), source=source)
+        return Subject(place, read_labels(source), _run_of(place, runs_dir))
     run = runs.resolve_run(place, runs_dir)
     return Subject(runs.model_file(run), read_labels(run / LABELS_FILE), run)
 
