@@ -3,8 +3,8 @@
 The model is the cheap and strong one: ImageNet MobileNetV2 features, frozen, computed once per image, and a linear
 head on top (ridge regression to the classes; its strength is chosen on the training part by leave-one-out). The
 splits of a seed keep nothing apart, copies, or whole cloths; the first two have exactly the same number of images of
-each class in each part. `--rotations` adds the quarter turns of every photograph as files of their own, which is how many public batik
-sets were enlarged before they were split.
+each class in each part. `--rotations` adds the quarter turns of every photograph as files of their own, which is how
+many public batik sets were enlarged before they were split.
 
     python benchmarks/peers/leak.py DIR [DIR ...] --weights mobilenet_v2_1.0_no_top.h5 --seeds 30
 """

@@ -16,9 +16,9 @@ from batikkit.console import Advance
 from batikkit.data.photographs import decoded_ahead
 from batikkit.data.split import SPLIT_FILE, read_split
 from batikkit.errors import InputError
+from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.held_out import HeldOut, Knowledge
-from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.predict import Classifier
 from batikkit.evaluation.predictions import Predictions
 from batikkit.labels import LABELS_FILE, read_labels
@@ -86,7 +86,7 @@ def _run_of(file: Path, runs_dir: Path) -> Path | None:
     return next((run for run in candidates if (run / runs.RUN_FILE).is_file()), None)
 
 
-def assess(
+def evaluate_subject(
     subject: Subject,
     held: HeldOut,
     *,
@@ -166,7 +166,7 @@ def _judged(subject: Subject, held: HeldOut, predictions: Predictions, part: str
         parameters=facts.get("parameters") if subject.name == "keras" else None,
     )
     told = {"model": shown, "photographs": str(held.root), "images": part, "runs on": engine}
-    return judge(
+    return compare_systems(
         [candidate],
         title=f"{where}: {candidate.title}",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
