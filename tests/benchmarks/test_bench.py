@@ -16,8 +16,9 @@ from batikkit.cli import main
 from batikkit.errors import InputError, VerificationError
 from batikkit.runs import write_run
 from batikkit.tflite.interpreters import RUNTIMES
-from batikkit_benchmarks.bench import Settings, plan, run_bench
+from batikkit_benchmarks.bench import run_bench
 from batikkit_benchmarks.host import fastest_cpus, read_host
+from batikkit_benchmarks.plan import Settings, plan
 from batikkit_benchmarks.report import read_report
 from batikkit_benchmarks.targets import select
 

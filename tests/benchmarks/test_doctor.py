@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from batikkit.cli import main
-from batikkit_benchmarks.bench import Settings, run_bench
+from batikkit_benchmarks.bench import run_bench
 from batikkit_benchmarks.doctor import Installation, cure, examine, examine_file, file_cure
+from batikkit_benchmarks.plan import Settings
 from batikkit_benchmarks.targets import select
 
 PI_64 = Installation((3, 11), 2, "aarch64", 64)

@@ -1,7 +1,8 @@
-"""Which runtimes work here, and the one place that constructs an interpreter.
+"""Which runtimes there are, and the one place that constructs an interpreter.
 
-A runtime counts as found only when it has answered a built-in 368-byte model correctly. Importing proves nothing:
-tflite-runtime under NumPy 2 imports without complaint and fails at its first `Interpreter(...)`.
+A runtime counts as found only when it has answered a built-in 368-byte model correctly, in a child process
+(`batikkit.tflite.tried`). Importing proves nothing: tflite-runtime under NumPy 2 imports without complaint and fails at
+its first `Interpreter(...)`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,12 @@ class Engine(Protocol):
     def read(self) -> Array:
         """A copy of the output tensor, as the file's dtype."""
 
+    def settle(self) -> None:
+        """Uses the tensors once where the runtime logs their first use; no part of loading."""
+
+    def nodes(self) -> list[dict[str, Any]] | None:
+        """The runtime's list of operators, those of delegates included; None where it keeps none."""
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -72,17 +79,25 @@ class TensorSpec:
     zero_point: int | None = None
 
 
+Tensors = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""Inputs and outputs of a file."""
+
+
 def find_runtime(name: str | None = None) -> str:
     """The runtime to use: `name` when it works, else the first working one of `PREFERRED`.
+
+    Child processes try them; this one loads none.
 
     Raises:
         InputError: unknown, not installed, or broken; the message carries the reason.
     """
     if name is not None and name not in RUNTIMES:
         raise InputError(f"unknown runtime {name!r}: choose one of {', '.join(RUNTIMES)}")
+    from batikkit.tflite.tried import trial
+
     failures = []
     for candidate in (name,) if name else PREFERRED:
-        problem = try_runtime(candidate)
+        problem = trial(candidate)
         if problem is None:
             return candidate
         failures.append(f"{candidate}: {problem}")
@@ -95,7 +110,10 @@ _tried: dict[str, str | None] = {}
 
 
 def try_runtime(name: str) -> str | None:
-    """Runs the built-in model under `name`; None when the answer is right, else why not. Remembered per process."""
+    """Runs the built-in model under `name` in this very process, which it may kill: for children alone.
+
+    None when the answer is right, else why not. Remembered per process.
+    """
     if name not in _tried:
         _tried[name] = _try(name)
     return _tried[name]
@@ -107,7 +125,7 @@ def _try(name: str) -> str | None:
         return "not installed"
     with resources.as_file(resources.files("batikkit.tflite") / "probe.tflite") as path:
         try:
-            engine = construct(name, path, threads=1)
+            engine = construct(name, path, threads=1, tensors=_PROBE_TENSORS)
             engine.write(np.array([[[[1, 2, 3]]]], np.float32))
             engine.invoke()
             answer = engine.read().reshape(-1)
@@ -115,6 +133,9 @@ def _try(name: str) -> str | None:
             return f"{type(error).__name__}: {first_line(error)}"
     expected = np.exp([1.0, 2.0, 3.0]) / np.exp([1.0, 2.0, 3.0]).sum()
     return None if np.allclose(answer, expected, atol=1e-3) else f"wrong answer {answer.tolist()} for softmax(1, 2, 3)"
+
+
+_PROBE_TENSORS: Tensors = tuple((TensorSpec(name, (1, 1, 1, 3), "float32"),) for name in ("image", "prediction"))  # type: ignore[assignment]
 
 
 def probe_model() -> bytes:
@@ -130,15 +151,18 @@ def version(name: str) -> str:
         return "unknown"
 
 
-def construct(name: str, path: Path, *, threads: int) -> Engine:
+def construct(name: str, path: Path, *, threads: int, tensors: Tensors) -> Engine:
     """Constructs the interpreter `name` on a file: the only place in batikkit that does.
+
+    Args:
+        tensors: The file's inputs and outputs, for the runtime that does not tell scale and zero point.
 
     Raises:
         NATIVE_ERRORS: the runtime is broken or refuses the file.
     """
     with quiet_native():
         if name == "litert-compiled":
-            return _Compiled(path, threads=threads)
+            return _Compiled(path, threads=threads, tensors=tensors)
         return _Interpreter(_interpreter_class(name), path, threads=threads)
 
 
@@ -167,6 +191,13 @@ class _Interpreter:
             raise ValueError(f"{len(self._inputs)} inputs and {len(self._outputs)} outputs, a classifier has one each")
         return _spec(self._inputs[0]), _spec(self._outputs[0])
 
+    def settle(self) -> None:
+        pass
+
+    def nodes(self) -> list[dict[str, Any]] | None:
+        listing = getattr(self._interpreter, "_get_ops_details", None)
+        return None if listing is None else list(listing())
+
     def write(self, value: Array) -> None:
         self._interpreter.set_tensor(self._inputs[0]["index"], value)
 
@@ -177,25 +208,26 @@ class _Interpreter:
 class _Compiled:
     """LiteRT's CompiledModel on the CPU."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
-        from batikkit.tflite.file import read_tflite
-
+    def __init__(self, path: Path, *, threads: int, tensors: Tensors) -> None:
         module = importlib.import_module("ai_edge_litert.compiled_model")
         options = module.Options(
             hardware_accelerators=module.HardwareAccelerator.CPU, cpu_options=module.CpuOptions(num_threads=threads)
         )
         compiled = module.CompiledModel.from_file(str(path), options=options)
         # CompiledModel does not tell scale and zero point; the file does.
-        model = read_tflite(path)
-        self._details = tuple(
-            TensorSpec(t.name, tuple(t.shape), t.dtype, t.scale, t.zero_point) for t in (*model.inputs, *model.outputs)
-        )
+        self._details = (*tensors[0], *tensors[1])
         self._native = [compiled, compiled.create_input_buffers(0), compiled.create_output_buffers(0)]
         del compiled
-        # Buffers log when first used, and the environment when it goes: both are kept inside the quiet.
-        self.write(np.zeros(self._details[0].shape, self._details[0].dtype))
-        self.read()
         weakref.finalize(self, _release_quietly, self._native)
+
+    def settle(self) -> None:
+        # Buffers log when first used, and the environment when it goes: both are kept inside the quiet.
+        with quiet_native():
+            self.write(np.zeros(self._details[0].shape, self._details[0].dtype))
+            self.read()
+
+    def nodes(self) -> list[dict[str, Any]] | None:
+        return None
 
     def details(self) -> tuple[TensorSpec, TensorSpec]:
         if len(self._details) != 2:
@@ -238,11 +270,16 @@ class _Quiet:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
+        self._heard = False
         self._undo = contextlib.ExitStack()
+
+    def hear(self) -> None:
+        """Silences nothing in this process: for children, whose parent wants the runtime's last words."""
+        self._heard = True
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._inside == 0:
+            if self._inside == 0 and not self._heard:
                 self._undo.enter_context(_silenced())
             self._inside += 1
 

@@ -11,38 +11,46 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from batikkit.errors import InputError
-from batikkit.manifest import manifest_path, read_manifest
 from batikkit.operating_system import describe_exit, end_group, limit_child, own_group
 from batikkit.pipe import Listener
+from batikkit.tflite.interpreters import find_runtime
+from batikkit.tflite.tried import START_LIMIT_S, file_key, last_words, recall, remember, try_in_child
 
 TIME_LIMIT_S = 60.0
 """A model that has not loaded and run once after this long is taken to hang: a Pi Zero 2 needs about two seconds."""
 
-START_LIMIT_S = 180.0
-"""Importing TensorFlow on a small board takes long; it is not the file's fault."""
+
+Range = tuple[float, float]
 
 
-def vet(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
-    """Makes sure that `path` may be loaded in this process.
+def vet(
+    path: Path,
+    *,
+    runtime: str | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+    input_range: Range | None = None,
+) -> None:
+    """Makes sure that `path` may be loaded in this process: a child has run it under this runtime on this machine.
 
-    A file that matches the manifest beside it was run when it was exported; any other one is probed first.
+    A manifest proves only that it ran where it was exported, on another processor. What ran is remembered.
 
     Raises:
-        InputError: the file is damaged, or the child that tried it died, hung or refused it.
+        InputError: the file is damaged, no runtime works, or the child that tried it died, hung or refused it.
     """
     from batikkit.tflite.file import read_tflite
 
-    model = read_tflite(path)
-    if manifest_path(path).is_file():
-        with contextlib.suppress(InputError):
-            if read_manifest(manifest_path(path)).sha256 == model.sha256:
-                return
-    probe(path, runtime=runtime, time_limit_s=time_limit_s)
+    found = find_runtime(runtime)
+    key = file_key(found, read_tflite(path).sha256)
+    if key not in recall():
+        with Prober(runtime=found, time_limit_s=time_limit_s, input_range=input_range) as prober:
+            prober.check(path)
+        remember(key, None)
 
 
 def probe(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
@@ -56,12 +64,23 @@ def probe(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_
 
 
 class Prober:
-    """A child process that tries one file after another; replaced by a new one whenever a file kills it."""
+    """A child process that tries one file after another; replaced by a new one whenever a file kills it.
 
-    def __init__(self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
+    Args:
+        runtime: One of `RUNTIMES`; None takes the first of `PREFERRED` that works.
+        time_limit_s: For one file.
+        input_range: What black and white become in the input of files that do not tell.
+    """
+
+    def __init__(
+        self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S, input_range: Range | None = None
+    ) -> None:
         self._runtime = runtime
         self._time_limit_s = time_limit_s
+        self._range = input_range
         self._child: tuple[subprocess.Popen[bytes], Listener] | None = None
+        # Not a pipe: a child that says much would wait for a reader.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  closed with the prober
 
     def __enter__(self) -> Prober:
         return self
@@ -70,6 +89,7 @@ class Prober:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        self._said.close()
 
     def check(self, path: Path) -> None:
         """Verifies `path`, then runs it once in the child.
@@ -80,9 +100,11 @@ class Prober:
         from batikkit.tflite.file import read_tflite
 
         read_tflite(path)
+        self._runtime = self._runtime or find_runtime()
         child, listener = self._running()
         assert child.stdin is not None
-        child.stdin.write(json.dumps({"path": str(path), "runtime": self._runtime}).encode() + b"\n")
+        question = {"path": str(path), "runtime": self._runtime, "range": self._range}
+        child.stdin.write(json.dumps(question).encode() + b"\n")
         child.stdin.flush()
         line = listener.line(self._time_limit_s)
         if line is None:
@@ -91,10 +113,21 @@ class Prober:
         if not line:
             status = child.wait()
             self.close()
-            raise InputError(f"{path} crashes the runtime ({describe_exit(status)}): export it again or do not use it")
+            raise InputError(self._blame(path, status))
         answer = json.loads(line)
         if answer["problem"] is not None:
             raise InputError(answer["problem"])
+
+    def _blame(self, path: Path, status: int) -> str:
+        """Whether the file or the runtime itself is at fault, with what was said last."""
+        assert self._runtime is not None
+        problem = try_in_child(self._runtime)
+        if problem is not None:
+            return f"{self._runtime} does not work here ({problem}); {path} is not to blame: see 'batikkit doctor'"
+        self._said.seek(0)
+        words = last_words(self._said.read().decode("utf-8", "replace"))
+        how = f"{describe_exit(status)}{': ' + words if words else ''}"
+        return f"{path} crashes the runtime ({how}): export it again or do not use it"
 
     def close(self) -> None:
         """Ends the child."""
@@ -109,11 +142,13 @@ class Prober:
 
     def _running(self) -> tuple[subprocess.Popen[bytes], Listener]:
         if self._child is None:
+            self._said.seek(0)
+            self._said.truncate()
             child = subprocess.Popen(
                 [sys.executable, "-m", "batikkit.tflite.probe"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self._said,
                 bufsize=0,
                 **own_group(),
             )
@@ -132,31 +167,30 @@ def private_stdout() -> BinaryIO:
     return answers
 
 
-def _try_file(path: Path, runtime: str | None) -> str | None:
+def _try_file(path: Path, runtime: str, input_range: Range | None) -> str | None:
     """Loads and runs one file here; None when it works, else the one-line reason."""
     import numpy as np
 
-    from batikkit.errors import first_line
-    from batikkit.tflite.interpreters import NATIVE_ERRORS
-    from batikkit.tflite.runtime import open_model
+    from batikkit.tflite.runtime import Wishes, load_verified
 
     try:
-        model = open_model(path, runtime=runtime)
-        model.classify(np.full(model.input.shape[1:], 128, np.uint8))
+        model = load_verified(path, runtime=runtime, threads=1, wishes=Wishes(input_range))
+        model.run(np.full(model.input.shape[1:], 128, np.uint8))
     except InputError as error:
         return str(error)
-    except NATIVE_ERRORS as error:
-        return f"the runtime refuses to run {path}: {first_line(error)}"
     return None
 
 
 def _serve() -> None:
+    from batikkit.tflite.interpreters import quiet_native
+
     limit_child()
+    quiet_native().hear()
     answers = private_stdout()
     answers.write(b"ready\n")
     for line in sys.stdin:
         job = json.loads(line)
-        problem = _try_file(Path(job["path"]), job["runtime"])
+        problem = _try_file(Path(job["path"]), job["runtime"], job["range"])
         answers.write(json.dumps({"problem": problem}).encode() + b"\n")
 
 
