@@ -15,6 +15,7 @@ from batikkit.errors import InputError
 from batikkit.processors import ROOT
 from batikkit.tflite.interpreters import RUNTIMES, version
 from batikkit.tflite.probe import Prober
+from batikkit.tflite.tried import installed as is_installed
 from batikkit.tflite.tried import remember, runtime_key, try_in_child
 from batikkit_benchmarks.host import emulation
 
@@ -55,7 +56,10 @@ def examine(
     here = installation()
     found = []
     for runtime in runtimes:
-        problem = try_in_child(runtime, environment=environment)
+        if environment is None and not is_installed(runtime):
+            problem: str | None = "not installed"
+        else:
+            problem = try_in_child(runtime, environment=environment)
         if environment is None and problem != "not installed":
             remember(runtime_key(runtime), problem)
         installed = None if problem == "not installed" else version(runtime)

@@ -181,7 +181,7 @@ def test_dry_run_verifies_and_measures_nothing(
 @pytest.mark.parametrize(
     ("damage", "message", "code"),
     [
-        (lambda folder: (folder / "int8.tflite").write_bytes(b""), "int8.tflite: the file is empty", 2),
+        (lambda folder: [f.write_bytes(b"") for f in folder.glob("*.tflite")], "float32.tflite: the file is empty", 2),
         (lambda folder: (folder / "labels.txt").write_text("a\nb\n"), "2 labels, float32.tflite answers 3", 2),
         (lambda folder: (folder / "int8.tflite").write_bytes((folder / "float32.tflite").read_bytes()), "SHA-256", 1),
         (lambda folder: [file.unlink() for file in folder.glob("*.tflite")], "no .tflite files in", 2),
@@ -247,7 +247,7 @@ def test_ctrl_c_leaves_finished_results_on_disk(shared_export: Path, tmp_path: P
     child.send_signal(signal.SIGINT)
     _, complaint = child.communicate(timeout=20)
     assert child.returncode == 130
-    assert "1 finished result(s) kept" in complaint
+    assert f"stopped: 1 finished result(s), written: {answer}" in complaint
     assert "Traceback" not in complaint
     report = read_report(answer)
     assert len(report.results) == 1

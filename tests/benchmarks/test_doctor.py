@@ -35,6 +35,7 @@ PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
         ("tflite-runtime", "AttributeError: _ARRAY_API not found", PI_64, "pip install 'numpy<2'"),
         ("tflite-runtime", "SystemError: initialization of _pywrap failed", PI_64, "pip install 'numpy<2'"),
         ("ai-edge-litert", "crashes (killed by SIGILL)", PI_64, "CPU lacks instructions"),
+        ("litert-compiled", "crashes (killed by SIGILL)", PI_64, "use ai-edge-litert, the Interpreter"),
         ("ai-edge-litert", "crashes (killed by SIGSEGV)", PI_64, "pip install --force-reinstall ai-edge-litert"),
         ("ai-edge-litert", "crashes (killed by SIGSEGV)", EMULATED, "try on the board itself"),
         ("ai-edge-litert", "ImportError: version `GLIBC_2.38' not found", PI_64, "bookworm"),
@@ -45,6 +46,27 @@ def test_every_failure_has_its_cure(runtime: str, problem: str, here: Installati
     answer = cure(runtime, problem, here)
     assert expected in answer
     assert "\n" not in answer
+
+
+def beside(folder: Path) -> dict[str, str]:
+    """An environment that finds packages in `folder` first."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+def test_the_runtimes_own_last_words_are_kept(tmp_path: Path) -> None:
+    """A library that needs other instructions says so in its constructor and dies; notes on progress do not count."""
+    package = tmp_path / "ai_edge_litert"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "compiled_model.py").write_text(
+        "import os, signal\n"
+        "os.write(2, b'INFO: loading an accelerator\\nerror: compiled with lse enabled\\nINFO: going on\\n')\n"
+        "os.kill(os.getpid(), signal.SIGILL)\n"
+    )
+    (found,) = examine(("litert-compiled",), environment=beside(tmp_path))
+    assert found.problem == "crashes (killed by SIGILL): error: compiled with lse enabled"
+    assert "use ai-edge-litert, the Interpreter of the same package" in str(found.cure)
+    assert "Raspberry Pi 2" not in str(found.cure)
 
 
 def test_installed_runtimes_work_here() -> None:
@@ -60,7 +82,7 @@ def test_a_runtime_that_kills_its_process_is_diagnosed(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
-    (found,) = examine(("tflite-runtime",), environment={**os.environ, "PYTHONPATH": str(tmp_path)})
+    (found,) = examine(("tflite-runtime",), environment=beside(tmp_path))
     assert found.problem == "crashes (killed by SIGILL)"
     assert "CPU lacks instructions" in str(found.cure)
 
@@ -75,7 +97,7 @@ def test_the_real_failure_under_numpy_2_is_cured(legacy_python: Path, tmp_path: 
     if site.parent.name != f"python{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip(f"{site.parent.name} modules do not load here")
     (tmp_path / "tflite_runtime").symlink_to(site / "tflite_runtime")
-    (found,) = examine(("tflite-runtime",), environment={**os.environ, "PYTHONPATH": str(tmp_path)})
+    (found,) = examine(("tflite-runtime",), environment=beside(tmp_path))
     assert found.problem not in (None, "not installed")
     assert "pip install 'numpy<2'" in str(found.cure)
 

@@ -13,8 +13,9 @@ from batikkit.data.photographs import decoded_ahead, find_photographs
 from batikkit.errors import InputError
 from batikkit.paired import drop_resolution
 from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
-from batikkit_benchmarks.bench import Settings, run_bench
+from batikkit_benchmarks.bench import run_bench
 from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.plan import Settings
 from batikkit_benchmarks.targets import select
 
 LABELS = ("kawung", "parang")

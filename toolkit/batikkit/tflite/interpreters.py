@@ -7,7 +7,9 @@ its first `Interpreter(...)`.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -210,6 +212,7 @@ class _Compiled:
 
     def __init__(self, path: Path, *, threads: int, tensors: Tensors) -> None:
         module = importlib.import_module("ai_edge_litert.compiled_model")
+        _silence_the_end()
         options = module.Options(
             hardware_accelerators=module.HardwareAccelerator.CPU, cpu_options=module.CpuOptions(num_threads=threads)
         )
@@ -247,6 +250,12 @@ class _Compiled:
         return np.array(flat, copy=True)
 
 
+@functools.cache
+def _silence_the_end() -> None:
+    """LiteRT's environment logs once more when the process ends, after everything of Python's."""
+    atexit.register(lambda: _quiet.heard or os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+
+
 def _release_quietly(owned: list[Any]) -> None:
     with quiet_native():
         owned.clear()
@@ -270,16 +279,16 @@ class _Quiet:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
-        self._heard = False
+        self.heard = False
         self._undo = contextlib.ExitStack()
 
     def hear(self) -> None:
         """Silences nothing in this process: for children, whose parent wants the runtime's last words."""
-        self._heard = True
+        self.heard = True
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._inside == 0 and not self._heard:
+            if self._inside == 0 and not self.heard:
                 self._undo.enter_context(_silenced())
             self._inside += 1
 
