@@ -221,7 +221,7 @@ DETAILS = Html("<details><summary>{}</summary>{}</details>")
 
 def _what_ran(report: BenchReport) -> Html:
     """Which operators a delegate took here, and would take on a phone."""
-    lines = what_ran(report)
+    lines = what_ran(report, whole=True)
     items = Html("").join(Html("<li>{}</li>").format(line) for line in lines)
     return DETAILS.format("What ran where", CARD.format(Html("<ul>{}</ul>").format(items))) if lines else Html("")
 

@@ -98,7 +98,7 @@ def footnotes(report: BenchReport) -> list[str]:
     lines += [f"accuracy on {n} of {source}; drop and agreement against the reference" for n, source in counts]
     lines += cautions(report)
     lines += notes(report)
-    lines += what_ran(report)
+    lines += what_ran(report, whole=False)
     lines += [f"failed: {failure_text(failure)}" for failure in report.failures]
     for result in report.results:
         if result.parity and result.parity.images_per_s:
@@ -115,7 +115,8 @@ def footnotes(report: BenchReport) -> list[str]:
 
 def notes(report: BenchReport) -> list[str]:
     """Every note on every result; one that holds for all is said once."""
-    common = set.intersection(*(set(result.notes) for result in report.results)) if report.results else set()
+    several = len(report.results) > 1
+    common = set.intersection(*(set(result.notes) for result in report.results)) if several else set()
     told = dict.fromkeys(note for result in report.results for note in result.notes if note in common)
     lines = [f"all: {note}" for note in told]
     for result in report.results:
@@ -127,13 +128,17 @@ def notes(report: BenchReport) -> list[str]:
     return lines
 
 
-def what_ran(report: BenchReport) -> list[str]:
-    """What the files ran on here, and what a phone's delegates would leave on its CPU, each line once."""
-    ran = [f"ran on: {r.title} · {r.runtime}: {r.delegation.text}" for r in report.results if r.delegation]
+def what_ran(report: BenchReport, *, whole: bool) -> list[str]:
+    """What the files ran on here, and what a phone's delegates would leave on its CPU, each line once.
+
+    Unless it is to be the whole, only what a delegate would leave: what was left here is among the notes.
+    """
+    ran = [f"{r.title} · {r.runtime}: {r.delegation.text}" for r in report.results if r.delegation and whole]
     elsewhere = [
-        f"predicted for {delegate} (tables of {SOURCE_DATE}): {r.title}: {prediction.text}"
+        f"{r.title} on a phone's {delegate}, by tables of {SOURCE_DATE}: {prediction.text}"
         for r in report.results
         for delegate, prediction in r.predictions.items()
+        if whole or prediction.left
     ]
     return list(dict.fromkeys([*ran, *elsewhere]))
 

@@ -106,6 +106,30 @@ def test_photographs_give_the_same_accuracy_as_the_pack_made_of_them(shared_expo
     assert int8.drop_pp == pytest.approx(packed.results[1].parity.drop_pp)  # type: ignore[union-attr]
 
 
+def test_the_reference_is_the_float32_of_the_same_folder(
+    shared_export: Path, photographs: Path, tmp_path: Path
+) -> None:
+    """Two models: in B every answer is another (labels turned). Whatever is measured first, none judges the other's."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        folder.mkdir()
+        for name in ("int8.tflite", "labels.txt"):
+            shutil.copy(shared_export / name, folder / name)
+    shutil.copy(shared_export / "float32.tflite", first / "float32.tflite")
+    (second / "labels.txt").write_text("diagonal\nupright\nacross\n")
+    files = [first / "float32.tflite", first / "int8.tflite", second / "int8.tflite"]
+    for seed in range(3):
+        on_data = Settings(min_runs=10, min_seconds=0, data=str(photographs), seed=seed)
+        *_, report = run_bench(select(files, runs_dir=Path("runs")), on_data)
+        own, same, other = (result.parity for result in report.results)
+        assert own is not None
+        assert same is not None
+        assert other is not None
+        assert (own.reference, own.drop_pp, same.reference) == ("float32", 0.0, "float32")
+        assert abs(same.drop_pp or 0) < 10
+        assert (other.reference, other.drop_pp, other.agreement) == (None, None, None)
+
+
 def test_what_the_pack_says_reaches_the_report(shared_export: Path, tmp_path: Path) -> None:
     """Groups of three and a caution, written into the pack beside a real file, and the same pack without groups."""
     shutil.copytree(shared_export, tmp_path / "export")

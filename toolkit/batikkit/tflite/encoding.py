@@ -30,6 +30,8 @@ class Normalization:
     std: tuple[float, ...]
 
     def __str__(self) -> str:
+        if not any(self.mean) and set(self.std) == {1.0}:
+            return "pixels 0..255"
         mean, std = (" ".join(f"{value:g}" for value in dict.fromkeys(v)) for v in (self.mean, self.std))
         return f"(pixel - {mean}) / {std}"
 
@@ -92,7 +94,8 @@ def choose_encoding(
         chosen, source = _spanning(*RAW), "nobody"
     table = _table(chosen, dtype, scale, zero_point)
     raw = table.dtype != np.int8 and bool((table == np.arange(256)[:, None]).all())
-    return Encoding(dtype, None if raw else table, source, "raw pixels 0..255" if raw else f"{chosen}, as {dtype}")
+    words = "raw pixels 0..255" if raw else f"{chosen}, as {dtype}"
+    return Encoding(dtype, None if raw else table, source, words)
 
 
 def _spanning(low: float, high: float) -> Normalization:
