@@ -154,10 +154,16 @@ def _same_scale(operator: Operator) -> str:
     return "" if alike and same_zero else "input and output differ in scale"
 
 
-def _to_float(operator: Operator) -> str:
-    # Weights of float16 are unpacked before the delegate sees them.
+def _nnapi_dequantize(operator: Operator) -> str:
     source = operator.inputs[0]
-    return "" if source is not None and source.dtype in ("int8", "uint8", "float16") else "of another type than int8"
+    if source is not None and source.dtype == "float16" and source.data is not None:
+        return ""  # weights: the delegate takes them as they are and drops the operator
+    return _up_to(2, _of_bytes)(operator)
+
+
+def _of_bytes(operator: Operator) -> str:
+    source = operator.inputs[0]
+    return "" if source is not None and source.dtype in ("int8", "uint8") else "of another type than int8"
 
 
 def _no_activation(operator: Operator) -> str:
@@ -199,7 +205,7 @@ _NNAPI: dict[str, Rule] = {
     "RESIZE_NEAREST_NEIGHBOR": _up_to(3),
     "TRANSPOSE_CONV": _up_to(3),
     "SPACE_TO_DEPTH": _up_to(2),
-    "DEQUANTIZE": _up_to(2, _to_float),
+    "DEQUANTIZE": _nnapi_dequantize,
     "QUANTIZE": _up_to(2),
     "DEPTH_TO_SPACE": _any,
     **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), _up_to(2)),

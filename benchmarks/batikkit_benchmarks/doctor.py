@@ -90,9 +90,10 @@ def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
 
 def cure(runtime: str, problem: str, here: Installation) -> str:
     """The one line that helps against `problem` of `runtime` on this installation."""
-    if problem.startswith("crashes") and here.emulated:
+    lse = runtime == "litert-compiled" and bool(_LSE.search(problem))
+    if problem.startswith("crashes") and here.emulated and not lse:
         return "emulators lack some of what builds need: try on the board itself, or use another runtime"
-    if runtime == "litert-compiled" and ("SIGILL" in problem or _LSE.search(problem)):
+    if lse or (runtime == "litert-compiled" and "SIGILL" in problem):
         return (
             "CompiledModel is built for processors with LSE atomics, which a Raspberry Pi 3, 4 and Zero 2 lack: "
             "use ai-edge-litert, the Interpreter of the same package"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs batikkit as the owner of a Raspberry Pi would, emulated by QEMU: shows that it installs, runs and answers alike;
-# latency means nothing here, and the bench says so. On Debian 12's own ARM Python 3.11 and NumPy 1:
+# latency means nothing here, and the bench says so. On Debian 12's own ARM Python 3.11 (32 bit: and its NumPy 1):
 #
 #   benchmarks/peers/arm_emulated.sh WORK_FOLDER doctor export/int8.tflite                      # 32 bit, tflite-runtime
 #   BOARD=pi-4 benchmarks/peers/arm_emulated.sh WORK_FOLDER bench export/ --runs 10 --min-seconds 0    # 64 bit, LiteRT
@@ -51,7 +51,8 @@ unpack_wheels() {
   done
   if [ "$debian" = arm64 ]; then
     python3 -m pip install -q "${arm[@]}" --no-deps ai-edge-litert==2.3.0
-    python3 -m pip install -q "${arm[@]}" flatbuffers protobuf backports.strenum tqdm typing-extensions typer rich
+    python3 -m pip install -q "${arm[@]}" numpy flatbuffers protobuf backports.strenum ml-dtypes tqdm \
+      typing-extensions typer rich
   else
     python3 -m pip install -q "${arm[@]}" --no-deps tflite-runtime==2.14.0
     python3 -m pip install -q "${arm[@]}" typer rich

@@ -106,6 +106,9 @@ def test_the_tables_hold_at_their_edges() -> None:
         "CONV_2D", [tensor("int16", scale=0.1), weights, tensor("int64", data=True)], tensor("int16", scale=0.1)
     )
     assert wide == (["CONV_2D: int16 activations"], ["CONV_2D: int16 activations"])
+    half = tensor("float16", data=True)
+    assert left("DEQUANTIZE", [half], tensor(), version=3) == ([], [])
+    assert left("DEQUANTIZE", [tensor("float16")], tensor(), version=3)[1] == ["DEQUANTIZE: float16 activations"]
     assert left("CUSTOM:mine", [tensor()], tensor()) == (["CUSTOM:mine: not in its table"],) * 2
 
 

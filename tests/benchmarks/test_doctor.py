@@ -36,6 +36,8 @@ PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
         ("tflite-runtime", "SystemError: initialization of _pywrap failed", PI_64, "pip install 'numpy<2'"),
         ("ai-edge-litert", "crashes (killed by SIGILL)", PI_64, "CPU lacks instructions"),
         ("litert-compiled", "crashes (killed by SIGILL)", PI_64, "use ai-edge-litert, the Interpreter"),
+        ("litert-compiled", "crashes (killed by SIGILL): compiled with lse enabled", EMULATED, "use ai-edge-litert"),
+        ("litert-compiled", "crashes (killed by SIGILL)", EMULATED, "try on the board itself"),
         ("ai-edge-litert", "crashes (killed by SIGSEGV)", PI_64, "pip install --force-reinstall ai-edge-litert"),
         ("ai-edge-litert", "crashes (killed by SIGSEGV)", EMULATED, "try on the board itself"),
         ("ai-edge-litert", "ImportError: version `GLIBC_2.38' not found", PI_64, "bookworm"),
@@ -53,18 +55,25 @@ def beside(folder: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
 
 
+# What LiteRT 2.3.0 says on a Cortex-A72, last.
+LSE = (
+    "FATAL ERROR: This binary was compiled with lse enabled, but this feature is not available on this processor "
+    "(go/sigill-fail-fast)."
+)
+
+
 def test_the_runtimes_own_last_words_are_kept(tmp_path: Path) -> None:
     """A library that needs other instructions says so in its constructor and dies; notes on progress do not count."""
     package = tmp_path / "ai_edge_litert"
     package.mkdir()
     (package / "__init__.py").touch()
+    said = "INFO: [gpu_registry.cc:130] Attempting to load GPU accelerator(libLiteRtWebGpuAccelerator.so).\n" + LSE
+    said += "\nINFO: going on\n qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n"
     (package / "compiled_model.py").write_text(
-        "import os, signal\n"
-        "os.write(2, b'INFO: loading an accelerator\\nerror: compiled with lse enabled\\nINFO: going on\\n')\n"
-        "os.kill(os.getpid(), signal.SIGILL)\n"
+        f"import os, signal\nos.write(2, {said.encode()!r})\nos.kill(os.getpid(), signal.SIGILL)\n"
     )
     (found,) = examine(("litert-compiled",), environment=beside(tmp_path))
-    assert found.problem == "crashes (killed by SIGILL): error: compiled with lse enabled"
+    assert found.problem == f"crashes (killed by SIGILL): {LSE}"
     assert "use ai-edge-litert, the Interpreter of the same package" in str(found.cure)
     assert "Raspberry Pi 2" not in str(found.cure)
 

@@ -43,7 +43,10 @@ _TRY = (
     "print(json.dumps(try_runtime(sys.argv[1])))"
 )
 
-_CHATTER = re.compile(r"\s*(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before")
+_CHATTER = re.compile(
+    r"\s*(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal"
+)
+"""Notes on progress, and what an emulator adds after a program's end."""
 
 
 def trial(runtime: str) -> str | None:
