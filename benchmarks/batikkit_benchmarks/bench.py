@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import random
+import statistics
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,116 +12,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import batikkit
 from batikkit.data.photographs import Photographs, find_photographs
-from batikkit.errors import InputError
 from batikkit.processors import allowed_cpus
-from batikkit.tflite.interpreters import RUNTIMES, find_runtime
+from batikkit.tflite.file import verify_tflite
+from batikkit.tflite.interpreters import RUNTIMES
+from batikkit_benchmarks.accuracy import Answers, Judged, Known, with_parity
 from batikkit_benchmarks.budget import Budget
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
-from batikkit_benchmarks.conditions import Conditions, Monitor
+from batikkit_benchmarks.conditions import Conditions, Monitor, together
+from batikkit_benchmarks.delegates import Prediction, predict
+from batikkit_benchmarks.delegation import Delegation
 from batikkit_benchmarks.doctor import file_cure, needs_newer_runtime
 from batikkit_benchmarks.gates import check
 from batikkit_benchmarks.host import Host, read_host
-from batikkit_benchmarks.parity import judge
-from batikkit_benchmarks.report import BenchReport, Failure, Latency, Parity, Result, configuration
-from batikkit_benchmarks.targets import Selection, Target
-from batikkit_benchmarks.validity import problems, remarks
+from batikkit_benchmarks.plan import Configuration, Settings, plan, schedule
+from batikkit_benchmarks.report import BenchReport, Failure, Latency, Result
+from batikkit_benchmarks.targets import Refused, Selection, Target
+from batikkit_benchmarks.validity import apart, problems, remarks, what_ran
 from batikkit_benchmarks.worker import Job
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How to measure.
+class Trial:
+    """What one process measured, and what the machine went through meanwhile."""
 
-    Attributes:
-        runtimes: Names of runtimes; None takes the first that works here.
-        threads: Thread counts to measure, one after another.
-        warmup: Runs before the measured ones.
-        min_runs: At least this many measured runs, and for at least `min_seconds`.
-        seed: Shuffles the order of measurement.
-        cpus: Confine each worker to these CPUs; empty leaves it free.
-        data: Folder of photographs to evaluate on instead of the parity packs.
-    """
+    answer: dict[str, Any]
+    conditions: Conditions
 
-    runtimes: tuple[str, ...] | None = None
-    threads: tuple[int, ...] = (1,)
-    warmup: int = 10
-    min_runs: int = 100
-    min_seconds: float = 5.0
-    seed: int = 0
-    cpus: tuple[int, ...] = ()
-    data: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, low in (("warmup", 0), ("min_runs", 10), ("min_seconds", 0)):
-            if getattr(self, name) < low:
-                raise InputError(f"{name} is {getattr(self, name)}: it must be at least {low}")
-
-
-OFFICIAL_RUNS, OFFICIAL_SECONDS = 1024, 60.0
-"""What MLPerf asks of a single-stream latency."""
-
-
-@dataclass(frozen=True)
-class Configuration:
-    """One thing to measure."""
-
-    target: Target
-    runtime: str
-    threads: int
-
-    @property
-    def name(self) -> str:
-        """`int8 · ai-edge-litert · 1 thread`."""
-        return configuration(self.target.variant, self.runtime, self.threads)
-
-
-def plan(selection: Selection, settings: Settings, host: Host) -> tuple[Configuration, ...]:
-    """Every configuration, in the shuffled order of measurement.
-
-    Raises:
-        InputError: no runtime works, or more threads or other CPUs are wanted than there are.
-    """
-    room = len(settings.cpus) or host.usable_cores
-    for threads in settings.threads:
-        if not 1 <= threads <= room:
-            raise InputError(
-                f"{threads} threads on {room} usable CPU(s): oversubscribed threads wait for each other and measure "
-                f"nothing; ask for 1 to {room}"
-            )
-    runtimes = settings.runtimes or (find_runtime(),)
-    for runtime in runtimes:
-        if runtime not in RUNTIMES:
-            raise InputError(f"unknown runtime {runtime!r}: choose all or one of {', '.join(RUNTIMES)}")
-    configurations = [
-        Configuration(target, runtime, threads)
-        for target in selection.targets
-        for runtime in runtimes
-        for threads in settings.threads
-    ]
-    random.Random(settings.seed).shuffle(configurations)
-    return tuple(configurations)
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What one configuration said about the test images.
-
-    Attributes:
-        scores: float32 [N, C] probabilities; NaN rows where an image could not be read.
-        photographs: The images, when they were not those of the parity pack.
-        images_per_s: Rate of the evaluation, when photographs were decoded.
-    """
-
-    scores: NDArray[np.float32]
-    photographs: Photographs | None
-    images_per_s: float | None
-
-
-UNGROUPED_PHOTOGRAPHS = "which photographs of the folder depend on each other is not known: every one counts on its own"
 
 Started = Callable[[Configuration, int, int], None]
 Advance = Callable[[int, int], None]
@@ -135,31 +54,59 @@ def run_bench(
     host: Host | None = None,
     started: Started = unheard,
     advance: Advance = unheard,
+    fault: Callable[[str], None] = unheard,
 ) -> Iterator[BenchReport]:
-    """Measures one configuration after another; yields the report so far after each, the last one complete."""
+    """Measures one process after another; yields the report so far after each, the last one complete.
+
+    Args:
+        selection: What to bench.
+        settings: How.
+        budget: Limits to hold the results against.
+        host: The machine; asked when None.
+        started: Called with each configuration, its number and their count.
+        advance: Called with the progress of one process.
+        fault: Called with the traceback of a fault of ours in a worker.
+    """
     host = host or read_host()
-    configurations = plan(selection, settings, host)
+    turns = schedule(plan(selection, settings, host), settings)
     photographs = {target.path: _photographs(target, settings) for target in selection.targets}
-    measured: list[tuple[Configuration, Result, Answers | None]] = []
-    failures: list[Failure] = []
+    predictions = {target.path: predict_delegates(target) for target in selection.targets}
+    trials: dict[Configuration, list[Trial]] = {}
+    failed: dict[Configuration, Failure] = {}
+    judged: Judged = {}
+    parities: Known = {}
     created = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for number, wanted in enumerate(configurations, start=1):
-        started(wanted, number, len(configurations))
-        try:
-            measured.append((wanted, *measure(wanted, settings, host, photographs[wanted.target.path], advance)))
-        except WorkerError as error:
-            failures.append(_failure(wanted, str(error)))
-        results = in_order(with_parity(measured), selection)
+    for number, wanted in enumerate(turns, start=1):
+        started(wanted, number, len(turns))
+        key = wanted.target.path, wanted.runtime
+        if wanted not in failed:
+            try:
+                trial, answers = measure(
+                    wanted, settings, host, photographs[wanted.target.path], evaluate=key not in judged, advance=advance
+                )
+                trials.setdefault(wanted, []).append(trial)
+                if answers is not None:
+                    judged[key] = answers
+            except WorkerError as error:
+                if error.traceback:
+                    fault(error.traceback)
+                failed[wanted] = _failure(wanted, str(error))
+        folded = (fold(c, kept, settings, host, photographs[c.target.path]) for c, kept in trials.items())
+        results = [
+            dataclasses.replace(result, predictions=predictions[c.target.path])
+            for c, result in zip(trials, folded, strict=True)
+        ]
+        with_accuracy = in_order(with_parity(trials, results, judged, parities), selection)
         yield BenchReport(
             created=created,
             batikkit_version=batikkit.__version__,
             source=selection.source,
             settings=_plain(settings),
             host=host,
-            results=results,
-            failures=tuple(failures),
-            gates=check(results, budget or Budget()),
-            complete=number == len(configurations),
+            results=with_accuracy,
+            failures=(*map(_unusable, selection.refused), *failed.values()),
+            gates=check(with_accuracy, budget or Budget()),
+            complete=number == len(turns),
         )
 
 
@@ -167,10 +114,19 @@ def _photographs(target: Target, settings: Settings) -> Photographs | None:
     return find_photographs(Path(settings.data), target.labels) if settings.data else None
 
 
+def predict_delegates(target: Target) -> dict[str, Prediction]:
+    """Delegate -> what it would leave of the file on the CPU."""
+    return predict(verify_tflite(target.path.read_bytes(), name=str(target.path))[1][0])
+
+
+def _unusable(refused: Refused) -> Failure:
+    return Failure(refused.path.stem, str(refused.path), "none", 0, refused.reason)
+
+
 def _failure(wanted: Configuration, reason: str) -> Failure:
     if needs_newer_runtime(reason):
         reason = f"{reason}; {file_cure(reason)}"
-    return Failure(wanted.target.variant, str(wanted.target.path), wanted.runtime, wanted.threads, reason)
+    return Failure(wanted.target.title, str(wanted.target.path), wanted.runtime, wanted.threads, reason)
 
 
 def measure(
@@ -178,15 +134,25 @@ def measure(
     settings: Settings,
     host: Host,
     photographs: Photographs | None = None,
+    *,
+    evaluate: bool = True,
     advance: Advance = unheard,
-) -> tuple[Result, Answers | None]:
-    """Measures one configuration in a process of its own; the result has no parity yet.
+) -> tuple[Trial, Answers | None]:
+    """Measures one configuration in a process of its own.
+
+    Args:
+        wanted: The configuration.
+        settings: How to measure.
+        host: The machine.
+        photographs: To evaluate on instead of the parity pack.
+        evaluate: Whether the test images are still to be asked about.
+        advance: Called with progress.
 
     Raises:
         WorkerError: the process gave no result.
     """
     target = wanted.target
-    evaluated = photographs is not None or target.pack is not None
+    evaluate = evaluate and (photographs is not None or target.pack is not None)
     with tempfile.TemporaryDirectory(prefix="batikkit-") as folder:
         job = Job(
             model=str(target.path),
@@ -202,42 +168,63 @@ def measure(
             scores=str(Path(folder, "scores.npy")),
             cpus=list(settings.cpus),
             decode_cpus=list(allowed_cpus()),
+            evaluate=evaluate,
+            input_range=list(settings.input_range) if settings.input_range else None,
+            logits=settings.logits,
         )
         with Monitor() as monitor:
             answer = run_worker(dataclasses.asdict(job), advance=advance)
-        scores = np.load(job.scores) if evaluated else None
-    result = _result(wanted, settings, host, answer, monitor.conditions())
-    result = dataclasses.replace(result, pixels=_pixels(target, photographs))
-    return result, None if scores is None else Answers(scores, photographs, answer["images_per_s"])
+        scores = np.load(job.scores) if evaluate else None
+    answers = None if scores is None else Answers(scores, photographs, answer["images_per_s"])
+    return Trial(answer, monitor.conditions()), answers
 
 
-MEASURED = (
-    "init_ms", "first_ms", "pre_ms", "post_ms", "peak_rss_bytes", "baseline_rss_bytes", "cpu_wait_share",
-    "runtime_version",
-)  # fmt: skip
-"""What a worker answers and the report keeps as it is."""
+MEDIANS = ("init_ms", "first_ms", "pre_ms", "post_ms", "baseline_rss_bytes")
+"""Figures of which several processes give the median; of the others the largest."""
 
 
-def _result(
-    wanted: Configuration, settings: Settings, host: Host, answer: dict[str, Any], conditions: Conditions
+def fold(
+    wanted: Configuration, trials: Sequence[Trial], settings: Settings, host: Host, photographs: Photographs | None
 ) -> Result:
-    reasons = problems(answer["latency_ms"], conditions, host, cpu_wait_share=answer["cpu_wait_share"])
-    return Result(
+    """One result of all processes of a configuration; it has no parity yet."""
+    answers = [trial.answer for trial in trials]
+    reasons: list[str] = []
+    found: list[str] = []
+    for trial in trials:
+        samples, waited = trial.answer["latency_ms"], trial.answer["cpu_wait_share"]
+        reasons += problems(samples, trial.conditions, host, cpu_wait_share=waited)
+        found += remarks(trial.conditions, host)
+    medians = {name: statistics.median(answer[name] for answer in answers) for name in MEDIANS}
+    ran = Delegation(**answers[0]["delegation"])
+    result = Result(
         variant=wanted.target.variant,
         file=str(wanted.target.path),
         sha256=wanted.target.model.sha256,
         runtime=wanted.runtime,
+        runtime_version=answers[0]["runtime_version"],
         threads=wanted.threads,
         size_bytes=wanted.target.model.size_bytes,
-        latency_ms=Latency(tuple(round(sample, 4) for sample in answer["latency_ms"])),
-        pixels="noise",
+        latency_ms=Latency(tuple(round(sample, 4) for answer in answers for sample in answer["latency_ms"])),
+        init_ms=medians["init_ms"],
+        first_ms=medians["first_ms"],
+        pre_ms=medians["pre_ms"],
+        post_ms=medians["post_ms"],
+        baseline_rss_bytes=int(medians["baseline_rss_bytes"]),
+        peak_rss_bytes=max(answer["peak_rss_bytes"] for answer in answers),
+        cpu_wait_share=max((w for a in answers if (w := a["cpu_wait_share"]) is not None), default=None),
+        pixels=_pixels(wanted.target, photographs),
         parity=None,
         valid=not reasons,
-        notes=(*reasons, *remarks(conditions, host)),
-        conditions=conditions,
+        notes=(),
+        conditions=together([trial.conditions for trial in trials]),
         pinned_cpus=settings.cpus,
-        **{name: answer[name] for name in MEASURED},
+        process_runs=tuple(len(answer["latency_ms"]) for answer in answers),
+        delegation=ran,
+        origin=wanted.target.origin,
     )
+    caution = answers[0]["caution"] if wanted.target.unknown else ""
+    notes = [*reasons, *found, *what_ran(ran, wanted.threads), *apart(result.process_p50_ms), caution]
+    return dataclasses.replace(result, notes=tuple(dict.fromkeys(note for note in notes if note)))
 
 
 def _pixels(target: Target, photographs: Photographs | None) -> str:
@@ -246,58 +233,6 @@ def _pixels(target: Target, photographs: Photographs | None) -> str:
     if target.pack is not None:
         return "parity.npz"
     return "golden pictures" if target.pictures else "noise"
-
-
-def with_parity(measured: Sequence[tuple[Configuration, Result, Answers | None]]) -> Iterator[Result]:
-    """Adds parity to each result: against Keras on a parity pack, against the float32 file on photographs."""
-    floats = [
-        (c, a) for c, _, a in measured if a is not None and a.photographs is not None and c.target.variant == "float32"
-    ]
-    for wanted, result, answers in measured:
-        if answers is None:
-            yield result
-        elif answers.photographs is None:
-            yield dataclasses.replace(result, parity=_against_keras(wanted.target, answers))
-        else:
-            parity, unread = _on_photographs(wanted.target, answers, floats[0][1] if floats else None)
-            notes = (f"{unread} unreadable photograph(s) left out",) if unread else ()
-            yield dataclasses.replace(result, parity=parity, notes=(*result.notes, *notes))
-
-
-def _against_keras(target: Target, answers: Answers) -> Parity:
-    assert target.pack is not None
-    return judge(
-        answers.scores,
-        target.pack.labels,
-        labels=target.labels,
-        images=target.pack.names,
-        source="parity.npz",
-        groups=target.pack.groups if target.pack.grouped else None,
-        cautions=target.pack.cautions,
-        reference=target.pack.probabilities,
-        reference_name="keras",
-    )
-
-
-def _on_photographs(target: Target, answers: Answers, reference: Answers | None) -> tuple[Parity | None, int]:
-    photographs = answers.photographs
-    assert photographs is not None
-    readable = ~np.isnan(answers.scores[:, 0])
-    if not readable.any():
-        return None, len(readable)
-    comparable = reference is not None and reference.scores.shape == answers.scores.shape
-    parity = judge(
-        answers.scores[readable],
-        photographs.truth[readable],
-        labels=target.labels,
-        images=[name for name, kept in zip(photographs.names, readable, strict=True) if kept],
-        source=str(photographs.root),
-        cautions=(UNGROUPED_PHOTOGRAPHS,),
-        reference=reference.scores[readable] if reference is not None and comparable else None,
-        reference_name="float32" if comparable else None,
-        images_per_s=answers.images_per_s,
-    )
-    return parity, int((~readable).sum())
 
 
 def in_order(results: Iterable[Result], selection: Selection) -> tuple[Result, ...]:

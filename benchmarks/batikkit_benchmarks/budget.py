@@ -96,9 +96,13 @@ def read_budget(name: str) -> Budget:
     return _budget(raw, name)
 
 
+WORDS = ("title", "source")
+"""What a budget says of itself: its name, and where its numbers come from."""
+
+
 def _budget(raw: dict[str, Any], source: str) -> Budget:
     tables = {key: value for key, value in raw.items() if isinstance(value, dict)}
-    general = {key: value for key, value in raw.items() if key not in tables and key != "title"}
+    general = {key: value for key, value in raw.items() if key not in tables and key not in WORDS}
     variants = {key: _limits(value, f"[{key}] of {source}") for key, value in tables.items()}
     return Budget(_limits(general, source), variants)
 

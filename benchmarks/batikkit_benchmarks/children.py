@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from batikkit.child import last_words
 from batikkit.operating_system import KILLED, crashed, describe_exit, end_group, own_group
 from batikkit.pipe import Listener
 from batikkit.processors import ROOT
@@ -21,7 +22,15 @@ STALL_LIMIT_S = 120.0
 
 
 class WorkerError(Exception):
-    """A worker gave no result; the text says why."""
+    """A worker gave no result; the text says why.
+
+    Attributes:
+        traceback: Of a fault of ours; else empty.
+    """
+
+    def __init__(self, reason: str, *, traceback: str = "") -> None:
+        super().__init__(reason)
+        self.traceback = traceback
 
 
 def unheard(*_: object) -> None:
@@ -63,7 +72,9 @@ def run_worker(
             end_group(child)
             listener.close()
         errors.seek(0)
-        raise WorkerError(explain(status, errors.read().decode("utf-8", "replace"), oom=oom_kills() > kills_before))
+        said = errors.read().decode("utf-8", "replace")
+        reason = explain(status, said, oom=oom_kills() > kills_before)
+        raise WorkerError(reason, traceback=said[said.index(_TRACEBACK) :] if _ours(status, said) else "")
 
 
 def _converse(
@@ -100,10 +111,20 @@ def explain(status: int, stderr: str, *, oom: bool) -> str:
         return "out of memory: the kernel killed it; close other programs or use a smaller variant"
     if status == KILLED:
         return "killed from outside (SIGKILL), most likely for want of memory: see 'dmesg | grep -i oom'"
-    last = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "")
+    last = last_words(stderr)
     if crashed(status):
         return f"crashed ({describe_exit(status)}){': ' + last if last else ''}"
+    if _ours(status, stderr):
+        return f"a fault of batikkit, not of the runtime: {last}"
     return f"ended without a result ({describe_exit(status)}){': ' + last if last else ''}"
+
+
+_TRACEBACK = "Traceback (most recent call last)"
+
+
+def _ours(status: int, stderr: str) -> bool:
+    """What a runtime raises arrives as its refusal; any other exception is a bug."""
+    return status == 1 and _TRACEBACK in stderr
 
 
 def oom_kills(root: Path = ROOT) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from batikkit.errors import InputError
-from batikkit.runs import BENCH_FOLDER, resolve_run
+from batikkit.runs import BENCH_FOLDER, all_runs, resolve_run
 from batikkit_benchmarks.report import BenchReport, read_report
 
 
@@ -40,7 +40,7 @@ def collect(places: Sequence[Path], *, runs_dir: Path) -> Collection:
         if place is not None and place.is_file():
             files.append(place)
             continue
-        runs.append(resolve_run(place, runs_dir))
+        runs.append(_place(place, runs_dir))
         newest, older = _benches(runs[-1])
         files += newest
         omitted += older
@@ -67,10 +67,20 @@ def unlike_files(reports: Sequence[BenchReport]) -> tuple[str, ...]:
     )
 
 
+def _place(place: Path | None, runs_dir: Path) -> Path:
+    """A run, or what is left of one on a board: a folder that was benched."""
+    for candidate in (Path(),) if place is None and not all_runs(runs_dir) else (place, runs_dir / (place or "")):
+        if candidate is not None and any((candidate / BENCH_FOLDER).glob("*.json")):
+            return candidate
+    return resolve_run(place, runs_dir)
+
+
 def _benches(run: Path) -> tuple[list[Path], list[Path]]:
-    """The newest report of each host, and the rest. File names are `<host>-<UTC time>.json`."""
+    """The newest report of each machine, and the rest."""
     files = sorted((run / BENCH_FOLDER).glob("*.json"))
     if not files:
         raise InputError(f"run {run} was not benched yet: run 'batikkit bench {run}'")
-    newest = {file.stem.rpartition("-")[0]: file for file in files}
-    return list(newest.values()), [file for file in files if file not in newest.values()]
+    reports = {file: read_report(file) for file in files}
+    by_time = sorted(files, key=lambda file: (reports[file].created, file.name))
+    newest = {reports[file].host.machine: file for file in by_time}
+    return sorted(newest.values()), [file for file in files if file not in newest.values()]

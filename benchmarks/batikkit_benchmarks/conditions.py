@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import operator
 import re
 import subprocess
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -179,6 +182,20 @@ class Monitor:
     def conditions(self) -> Conditions:
         """What was seen; call after the block has ended."""
         return summarize(self._before, self._seen, self._after)
+
+
+def together(periods: Sequence[Conditions]) -> Conditions:
+    """Several measurements as one, in the order they were taken: first and last look, and all extremes."""
+    peaks = [period.peak_temperature_c for period in periods if period.peak_temperature_c is not None]
+    slowest = [period.lowest_frequency_mhz for period in periods if period.lowest_frequency_mhz is not None]
+    flags = [period.throttle_flags_seen for period in periods if period.throttle_flags_seen is not None]
+    return Conditions(
+        before=periods[0].before,
+        after=periods[-1].after,
+        peak_temperature_c=max(peaks, default=None),
+        lowest_frequency_mhz=min(slowest, default=None),
+        throttle_flags_seen=functools.reduce(operator.or_, flags) if flags else None,
+    )
 
 
 def summarize(before: Snapshot, during: list[Snapshot], after: Snapshot) -> Conditions:

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import platform
+import re
 import struct
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from batikkit.errors import InputError
-from batikkit.operating_system import describe_exit
 from batikkit.processors import ROOT
 from batikkit.tflite.interpreters import RUNTIMES, version
-from batikkit.tflite.probe import START_LIMIT_S, Prober
+from batikkit.tflite.probe import Prober
+from batikkit.tflite.tried import installed as is_installed
+from batikkit.tflite.tried import remember, runtime_key, try_in_child
 from batikkit_benchmarks.host import emulation
-
-_TRY = (
-    "import json, sys; from batikkit.tflite.interpreters import try_runtime; "
-    "print(json.dumps(try_runtime(sys.argv[1])))"
-)
 
 
 @dataclass(frozen=True)
@@ -57,11 +52,16 @@ def installation() -> Installation:
 def examine(
     runtimes: Sequence[str] = RUNTIMES, *, environment: Mapping[str, str] | None = None
 ) -> tuple[Diagnosis, ...]:
-    """Tries every runtime on the built-in model, each in a process of its own."""
+    """Tries every runtime on the built-in model, each in a process of its own; nothing remembered counts."""
     here = installation()
     found = []
     for runtime in runtimes:
-        problem = try_in_child(runtime, environment=environment)
+        if environment is None and not is_installed(runtime):
+            problem: str | None = "not installed"
+        else:
+            problem = try_in_child(runtime, environment=environment)
+        if environment is None and problem != "not installed":
+            remember(runtime_key(runtime), problem)
         installed = None if problem == "not installed" else version(runtime)
         found.append(Diagnosis(runtime, installed, problem, problem and cure(runtime, problem, here)))
     return tuple(found)
@@ -88,30 +88,16 @@ def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
     return tuple(found)
 
 
-def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) -> str | None:
-    """As `batikkit.tflite.interpreters.try_runtime`, but survives a crash and a hang."""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _TRY, runtime],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=START_LIMIT_S,
-            env=environment,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"hangs: no answer within {START_LIMIT_S:g} s"
-    if done.returncode != 0:
-        return f"crashes ({describe_exit(done.returncode)})"
-    answer: str | None = json.loads(done.stdout.splitlines()[-1])
-    return answer
-
-
 def cure(runtime: str, problem: str, here: Installation) -> str:
     """The one line that helps against `problem` of `runtime` on this installation."""
-    if problem.startswith("crashes") and here.emulated:
+    lse = runtime == "litert-compiled" and bool(_LSE.search(problem))
+    if problem.startswith("crashes") and here.emulated and not lse:
         return "emulators lack some of what builds need: try on the board itself, or use another runtime"
+    if lse or (runtime == "litert-compiled" and "SIGILL" in problem):
+        return (
+            "CompiledModel is built for processors with LSE atomics, which a Raspberry Pi 3, 4 and Zero 2 lack: "
+            "use ai-edge-litert, the Interpreter of the same package"
+        )
     if "SIGILL" in problem:
         return "this CPU lacks instructions the build needs: use another runtime, or a Raspberry Pi 2 or newer"
     if "GLIBC" in problem:
@@ -131,6 +117,10 @@ def cure(runtime: str, problem: str, here: Installation) -> str:
     if _is_arm32(here):
         return f"no wheels for 32-bit ARM: install 64-bit Raspberry Pi OS, or {_install_legacy(here)}"
     return "pip install 'batikkit[pi]'"
+
+
+_LSE = re.compile(r"\blse\b", re.IGNORECASE)
+"""ARM's large system extensions, of ARMv8.1: the loader's own word where a library needs them."""
 
 
 def needs_newer_runtime(problem: str) -> bool:

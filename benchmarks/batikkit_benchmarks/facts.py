@@ -12,6 +12,7 @@ def host_facts(host: Host) -> dict[str, str]:
     frequencies = ", ".join(dict.fromkeys(f"{mhz} MHz" for mhz in host.max_frequency_mhz))
     facts = {
         "host name": host.name,
+        "machine": host.identity,
         "model": host.model,
         "SoC": host.soc,
         "CPU": host.cpu,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import re
 import struct
@@ -31,6 +32,8 @@ class Host:
         container: `docker`, `podman`, ... when inside one.
         emulation: How the CPU is emulated; latency measured under it means nothing.
         virtual_machine: The hypervisor, when there is one.
+        identity: Tells machines of one name and model apart; a digest, from which serial number or machine id cannot be
+            read back. Empty where the machine has neither.
     """
 
     name: str
@@ -52,11 +55,17 @@ class Host:
     container: str | None
     emulation: str | None
     virtual_machine: str | None
+    identity: str = ""
 
     @property
     def title(self) -> str:
         """What people call it: the board's model, else the processor, else the host's name."""
         return self.model or self.cpu or self.name
+
+    @property
+    def machine(self) -> tuple[str, str, str]:
+        """What makes it this machine: two boards may share a name, and one card may boot both."""
+        return self.name, self.title, self.identity
 
 
 def read_host(root: Path = ROOT, *, architecture: str | None = None) -> Host:
@@ -83,6 +92,7 @@ def read_host(root: Path = ROOT, *, architecture: str | None = None) -> Host:
         container=container(root),
         emulation=emulation(root, architecture=machine),
         virtual_machine=virtual_machine(root),
+        identity=identity(root),
     )
 
 
@@ -109,6 +119,18 @@ def board_model(root: Path) -> str | None:
         return found
     in_cpuinfo = re.search(r"^Model\s*:\s*(.+)$", text(root / "proc/cpuinfo") or "", re.MULTILINE)
     return in_cpuinfo.group(1).strip() if in_cpuinfo else text(root / "sys/class/dmi/id/product_name")
+
+
+def identity(root: Path) -> str:
+    """Eight hexadecimal digits of a digest of the board's serial number, else of the system's machine id.
+
+    The serial number first: a copied memory card carries the machine id along.
+    """
+    in_cpuinfo = re.search(r"^Serial\s*:\s*(\S+)$", text(root / "proc/cpuinfo") or "", re.MULTILINE)
+    files = ("proc/device-tree/serial-number", "sys/firmware/devicetree/base/serial-number", "etc/machine-id")
+    known = [text(root / files[0]), text(root / files[1]), in_cpuinfo and in_cpuinfo.group(1), text(root / files[2])]
+    found = next((entry for entry in known if entry and entry.strip("0")), None)
+    return hashlib.sha256(f"batikkit {found}".encode()).hexdigest()[:8] if found else ""
 
 
 def soc(root: Path) -> str | None:
@@ -238,7 +260,9 @@ def emulation(root: Path, *, architecture: str) -> str | None:
     command line of the first process.
     """
     info = text(root / "proc/cpuinfo") or ""
-    x86 = any(vendor in info for vendor in X86_VENDORS)
+    # Newer QEMU forges /proc/cpuinfo, but not what the kernel says of its modules.
+    alias = text(root / "sys/devices/system/cpu/modalias") or ""
+    x86 = any(vendor in info for vendor in X86_VENDORS) or "type:x86" in alias
     if x86 and architecture.startswith(("aarch64", "arm")):
         return f"{architecture} emulated on x86"
     if "VirtualApple" in info:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from batikkit.svg import marker
-from batikkit.web_page import html_table, web_page
+from batikkit.web_page import Html, html_table, web_page
 from batikkit_benchmarks.collection import unlike_files
 from batikkit_benchmarks.conditions import Snapshot, name_flags
 from batikkit_benchmarks.facts import host_facts
 from batikkit_benchmarks.page_parity import parity_section, variant_cell
 from batikkit_benchmarks.plots import colour_class, front, latency_plot, pareto_plot
 from batikkit_benchmarks.report import BenchReport, Gate, Result
-from batikkit_benchmarks.tables import cautions, drop, image_count, interval, megabytes, percent
+from batikkit_benchmarks.tables import (
+    cautions,
+    drop,
+    failure_text,
+    image_count,
+    interval,
+    median,
+    megabytes,
+    notes,
+    percent,
+    what_ran,
+)
 from batikkit_benchmarks.validity import RULES
+
+WARNING = Html('<div class="warn">{}</div>')
+CARD = Html('<div class="card">{}</div>')
+SOFT = Html('<p class="soft">{}</p>')
 
 
 def to_html(reports: Sequence[BenchReport], *, title: str) -> str:
@@ -25,7 +39,7 @@ def to_html(reports: Sequence[BenchReport], *, title: str) -> str:
         title: What was benched.
     """
     variants = list(dict.fromkeys(result.variant for report in reports for result in report.results))
-    unlike = [f'<div class="warn">{escape(sentence)}</div>' for sentence in unlike_files(reports)]
+    unlike = [WARNING.format(sentence) for sentence in unlike_files(reports)]
     body = [_heading(reports, title), *unlike, *_overview(reports, variants)]
     for number, report in enumerate(reports):
         body += _section(report, number, variants)
@@ -40,21 +54,26 @@ def report_name(report: BenchReport) -> str:
     return " · ".join((report.host.title, *([next(iter(runtimes))] if len(runtimes) == 1 else []), created))
 
 
-def _heading(reports: Sequence[BenchReport], title: str) -> str:
+def _heading(reports: Sequence[BenchReport], title: str) -> Html:
     hosts = list(dict.fromkeys(report.host.title for report in reports))
-    return f'<h1>{escape(title)}</h1>\n<p class="soft">Measured on {escape(", ".join(hosts))} · batikkit bench</p>'
+    return Html("<h1>{}</h1>\n{}").format(title, SOFT.format(f"Measured on {', '.join(hosts)} · batikkit bench"))
 
 
-def _overview(reports: Sequence[BenchReport], variants: Sequence[str]) -> list[str]:
+def _overview(reports: Sequence[BenchReport], variants: Sequence[str]) -> list[Html]:
     judged = [report for report in reports if any(result.parity for result in report.results)]
-    cards = "".join(_card(caption, figure, note) for caption, figure, note in _highlights(reports))
-    parts = [f'<div class="cards">{cards}</div>']
+    cards = Html("").join(_card(caption, figure, note) for caption, figure, note in _highlights(reports))
+    parts = [Html('<div class="cards">{}</div>').format(cards)]
     if judged:
         parts += [
-            "<h2>Accuracy against latency and size</h2>",
-            '<p class="soft">Better is up and to the left. Filled markers are on the front of their own host: nothing '
-            "else measured there is as fast, as small and as accurate. Whiskers are 95 % intervals.</p>",
-            f'<div class="card">{_legend(judged, variants)}<figure>{pareto_plot(judged, variants)}</figure></div>',
+            Html("<h2>Accuracy against latency and size</h2>"),
+            SOFT.format(
+                "Better is up and to the left. Filled markers are on the front of their own host: nothing else "
+                "measured there is as fast, as small and as accurate. Latencies tie where the medians of their "
+                "processes overlap. Whiskers are 95 % intervals."
+            ),
+            CARD.format(
+                Html("{}<figure>{}</figure>").format(_legend(judged, variants), Html(pareto_plot(judged, variants)))
+            ),
         ]
     return parts
 
@@ -80,43 +99,39 @@ def _highlights(reports: Sequence[BenchReport]) -> Iterable[tuple[str, str, str]
         yield "gates passed", f"{passed} of {len(gates)}", "all" if passed == len(gates) else "see below"
 
 
-def _card(caption: str, figure: str, note: str) -> str:
-    return (
-        f'<div class="card"><div class="soft">{escape(caption)}</div><div class="big">{escape(figure)}</div>'
-        f'<div class="soft">{escape(note)}</div></div>'
-    )
+def _card(caption: str, figure: str, note: str) -> Html:
+    inside = Html('<div class="soft">{}</div><div class="big">{}</div><div class="soft">{}</div>')
+    return CARD.format(inside.format(caption, figure, note))
 
 
-def _legend(reports: Sequence[BenchReport], variants: Sequence[str]) -> str:
-    colours = [f'<span><span class="dot {colour_class(v, variants)}"></span>{escape(v)}</span>' for v in variants]
-    shapes = [
-        f'<span><svg viewBox="0 0 16 16">{marker(number, 8.0, 8.0, 5.5, class_="neutral")}</svg>'
-        f"{escape(report_name(report))}</span>"
-        for number, report in enumerate(reports)
-    ]
-    return f'<div class="legend">{"".join(colours)}{"".join(shapes) if len(shapes) > 1 else ""}</div>'
+def _legend(reports: Sequence[BenchReport], variants: Sequence[str]) -> Html:
+    colour = Html('<span><span class="dot {}"></span>{}</span>')
+    shape = Html('<span><svg viewBox="0 0 16 16">{}</svg>{}</span>')
+    entries = [colour.format(colour_class(variant, variants), variant) for variant in variants]
+    if len(reports) > 1:
+        for number, report in enumerate(reports):
+            drawn = Html(marker(number, 8.0, 8.0, 5.5, class_="neutral"))
+            entries.append(shape.format(drawn, report_name(report)))
+    return Html('<div class="legend">{}</div>').format(Html("").join(entries))
 
 
-def _section(report: BenchReport, number: int, variants: Sequence[str]) -> list[str]:
-    parts = [f'<h2 id="bench-{number}">{escape(report_name(report))}</h2>']
-    parts.append(f'<p class="soft">{escape(", ".join(_facts_line(report)))}</p>')
+def _section(report: BenchReport, number: int, variants: Sequence[str]) -> list[Html]:
+    parts = [Html('<h2 id="bench-{}">{}</h2>').format(number, report_name(report))]
+    parts.append(SOFT.format(", ".join(_facts_line(report))))
     if not report.complete:
-        parts.append(
-            '<div class="warn">This bench was stopped before its end: not everything asked for was measured.</div>'
-        )
-    parts += [f'<div class="warn">{escape(line)}</div>' for line in cautions(report)]
+        parts.append(WARNING.format("This bench was stopped before its end: not everything asked for was measured."))
+    parts += [WARNING.format(line) for line in cautions(report)]
     if report.results:
-        parts.append(f'<div class="card">{_result_table(report, variants)}</div>')
+        parts.append(CARD.format(_result_table(report, variants)))
         parts.append(_doubts(report))
-        parts.append(
-            f'<h3>Latency distribution</h3><div class="card"><figure>{latency_plot(report, variants)}<figcaption>'
-            "Thickness: how many runs took that long. Long mark p50, middle p90, short p99; figures are p50 / p90."
-            "</figcaption></figure></div>"
+        plot = Html("<figure>{}<figcaption>{}</figcaption></figure>").format(
+            Html(latency_plot(report, variants)),
+            "Thickness: how many runs took that long. Long mark p50, middle p90, short p99; figures are p50 / p90.",
         )
+        parts.append(Html("<h3>Latency distribution</h3>{}").format(CARD.format(plot)))
         parts.append(_steps(report, variants))
-    parts += [
-        f'<div class="warn">Failed: {escape(f"{f.variant} · {f.runtime}: {f.reason}")}</div>' for f in report.failures
-    ]
+        parts.append(_what_ran(report))
+    parts += [WARNING.format(f"Failed: {failure_text(failure)}") for failure in report.failures]
     if report.gates:
         parts.append(_gates(report))
     return parts + parity_section(report.results, variants)
@@ -127,7 +142,7 @@ def _facts_line(report: BenchReport) -> list[str]:
     runtimes = dict.fromkeys(f"{result.runtime} {result.runtime_version}" for result in report.results)
     facts = [host.cpu or host.architecture, host.os, *runtimes]
     if "min_runs" in settings and "min_seconds" in settings:
-        facts.append(f"at least {settings['min_runs']} runs and {settings['min_seconds']:g} s each")
+        facts.append(f"at least {settings['min_runs']} runs and {settings['min_seconds']} s in each process")
     return [fact for fact in facts if fact]
 
 
@@ -137,23 +152,26 @@ HEADINGS = (
 )  # fmt: skip
 
 
-def _result_table(report: BenchReport, variants: Sequence[str]) -> str:
+def _result_table(report: BenchReport, variants: Sequence[str]) -> Html:
     best = front(report.results)
     rows = [_result_row(result, colour_class(result.variant, variants), result in best) for result in report.results]
     note = "◆ on this host's front · memory is the peak above the runtime's own · (!) latency not valid"
-    return html_table(HEADINGS, rows) + f'<p class="soft">{note}</p>'
+    spread = " · p50 (fastest-slowest process)" if any(len(r.process_p50_ms) > 1 for r in report.results) else ""
+    return Html("{}{}").format(html_table(HEADINGS, rows), SOFT.format(note + spread))
 
 
 def _result_row(result: Result, colour: str, on_front: bool) -> list[str]:
     latency, parity = result.latency_ms, result.parity
     measured = [
-        variant_cell(result, colour)
-        + (" ◆" if on_front else "")
-        + ("" if result.valid else ' <span class="bad">(!)</span>'),
-        escape(result.runtime),
+        Html("{}{}{}").format(
+            variant_cell(result, colour),
+            " ◆" if on_front else "",
+            "" if result.valid else Html(' <span class="bad">(!)</span>'),
+        ),
+        result.runtime,
         str(result.threads),
         megabytes(result.size_bytes),
-        f"<b>{latency.p50:.2f}</b>",
+        Html("<b>{}</b>").format(median(result)),
         f"{latency.p90:.2f}",
         f"{latency.p99:.2f}",
         megabytes(result.peak_rss_bytes),
@@ -178,11 +196,11 @@ STEPS = (
 )
 
 
-def _steps(report: BenchReport, variants: Sequence[str]) -> str:
+def _steps(report: BenchReport, variants: Sequence[str]) -> Html:
     rows = [
         [
             variant_cell(result, colour_class(result.variant, variants)),
-            f"{escape(result.runtime)} {escape(result.runtime_version)}",
+            f"{result.runtime} {result.runtime_version}",
             str(result.threads),
             f"{result.init_ms:.1f} ms",
             f"{result.first_ms:.1f} ms",
@@ -195,44 +213,55 @@ def _steps(report: BenchReport, variants: Sequence[str]) -> str:
         ]
         for result in report.results
     ]
-    return f'<details><summary>Steps of one image</summary><div class="card">{html_table(STEPS, rows)}</div></details>'
+    return DETAILS.format("Steps of one image", CARD.format(html_table(STEPS, rows)))
 
 
-def _doubts(report: BenchReport) -> str:
+DETAILS = Html("<details><summary>{}</summary>{}</details>")
+
+
+def _what_ran(report: BenchReport) -> Html:
+    """Which operators a delegate took here, and would take on a phone."""
+    lines = what_ran(report, whole=True)
+    items = Html("").join(Html("<li>{}</li>").format(line) for line in lines)
+    return DETAILS.format("What ran where", CARD.format(Html("<ul>{}</ul>").format(items))) if lines else Html("")
+
+
+def _doubts(report: BenchReport) -> Html:
     """Doubtful latencies, then what is to be known of all of them, as one box."""
-    doubtful = [f"(!) {result.name}: {result.notes[0]}" for result in report.results if not result.valid]
-    shown = {result.notes[0] for result in report.results if not result.valid}
-    common = set.intersection(*(set(result.notes) for result in report.results)) - shown
-    lines = [*doubtful, *([f"Note: {'; '.join(sorted(common))}"] if common else [])]
-    return f'<div class="warn">{"<br>".join(map(escape, lines))}</div>' if lines else ""
+    lines = notes(report)
+    return WARNING.format(Html("<br>").join(lines)) if lines else Html("")
 
 
-def _gates(report: BenchReport) -> str:
+def _gates(report: BenchReport) -> Html:
     """One row per configuration, one column per limit."""
     names = list(dict.fromkeys(gate.name for gate in report.gates))
     held = {(gate.configuration, gate.name): gate for gate in report.gates}
     rows = [
-        [escape(configuration), *(_gate_cell(held.get((configuration, name))) for name in names)]
+        [configuration, *(_gate_cell(held.get((configuration, name))) for name in names)]
         for configuration in dict.fromkeys(gate.configuration for gate in report.gates)
     ]
-    return f'<h3>Gates</h3><div class="card">{html_table(("configuration", *names), rows)}</div>'
+    return Html("<h3>Gates</h3>{}").format(CARD.format(html_table(("configuration", *names), rows)))
+
+
+PASS, FAIL = Html('<span class="good">{} ✓</span>'), Html('<span class="bad">{} FAIL</span>')
 
 
 def _gate_cell(gate: Gate | None) -> str:
     if gate is None:
         return "-"
     value = "not measured" if gate.value is None else f"{gate.value:.4g}"
-    verdict = f'<span class="good">{value} ✓</span>' if gate.passed else f'<span class="bad">{value} FAIL</span>'
-    limit = f'<span class="soft">{"≥" if gate.name.startswith("min") else "≤"} {gate.limit:g}</span>'
-    return f"{verdict} {limit}" + (f'<br><span class="soft">{escape(gate.reason)}</span>' if gate.reason else "")
+    verdict = (PASS if gate.passed else FAIL).format(value)
+    limit = f"{'≥' if gate.name.startswith('min') else '≤'} {gate.limit:g}"
+    reason = Html('<br><span class="soft">{}</span>').format(gate.reason) if gate.reason else ""
+    return Html('{} <span class="soft">{}</span>{}').format(verdict, limit, reason)
 
 
-def _hosts(reports: Sequence[BenchReport]) -> str:
+def _hosts(reports: Sequence[BenchReport]) -> Html:
     columns = [{**host_facts(report.host), **_climate(report)} for report in reports]
     names = list(dict.fromkeys(name for column in columns for name in column))
-    rows = [[escape(name), *(escape(column.get(name, "-")) for column in columns)] for name in names]
+    rows = [[name, *(column.get(name, "-") for column in columns)] for name in names]
     headings = ("", *(report_name(report) for report in reports))
-    return f'<h2>Hosts</h2><div class="card">{html_table(headings, rows, text=True)}</div>'
+    return Html("<h2>Hosts</h2>{}").format(CARD.format(html_table(headings, rows, text=True)))
 
 
 def _climate(report: BenchReport) -> dict[str, str]:
@@ -255,17 +284,17 @@ def _temperatures(snapshots: Iterable[Snapshot]) -> list[float]:
     return [s.temperature_c for s in snapshots if s.temperature_c is not None]
 
 
-def _method(reports: Sequence[BenchReport]) -> str:
-    warmup = reports[0].settings.get("warmup", 10)
-    return (
+def _method(reports: Sequence[BenchReport]) -> Html:
+    template = Html(
         "<h2>How this was measured</h2><ul>"
         "<li>Every file, runtime and thread count in a fresh process, in shuffled order, "
-        f"after {warmup} warm-up runs.</li>"
+        "after {warmup} warm-up runs; the processes of one configuration lie apart.</li>"
         "<li>Latency is the network alone, batch 1, on real images unless said otherwise; pre is writing the pixels "
         "into the input, post reading and dequantizing the output.</li>"
-        f"<li>A latency is {escape(RULES)}.</li>"
+        "<li>A latency is {rules}.</li>"
         "<li>Drop: accuracy lost against the reference on the very same images, with Tango's score interval; "
         "McNemar's exact test asks whether it could be chance.</li>"
         "<li>Where images depend on each other (copies, or one cloth), intervals and tests count their groups.</li>"
         "<li>Hosts are shown side by side and never averaged.</li></ul>"
     )
+    return template.format(warmup=reports[0].settings.get("warmup", 10), rules=RULES)

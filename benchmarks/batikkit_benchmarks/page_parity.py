@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
-from batikkit.web_page import html_table
+from batikkit.web_page import Html, html_table
 from batikkit_benchmarks.plots import colour_class
 from batikkit_benchmarks.report import Parity, Result
 from batikkit_benchmarks.tables import drop, interval, percent
@@ -13,12 +12,12 @@ from batikkit_benchmarks.tables import drop, interval, percent
 FLIPS_SHOWN = 60
 
 
-def variant_cell(result: Result, colour: str) -> str:
+def variant_cell(result: Result, colour: str) -> Html:
     """A variant's name behind its colour."""
-    return f'<span class="dot {colour}"></span>{escape(result.variant)}'
+    return Html('<span class="dot {}"></span>{}').format(colour, result.title)
 
 
-def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[str]:
+def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[Html]:
     """Parity of one bench's results, accuracy per motif and the flipped images, as parts of a page."""
     judged = _distinct(results)
     if not judged:
@@ -44,7 +43,7 @@ def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[s
         "variant", "images", "groups", "top-1 (95 %)", f"reference ({source.reference or 'none'})",
         "drop, points (95 %)", "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
     )  # fmt: skip
-    parts = [f'<h3>Parity on {escape(source.source)}</h3><div class="card">{html_table(headings, rows)}</div>']
+    parts = [Html('<h3>Parity on {}</h3><div class="card">{}</div>').format(source.source, html_table(headings, rows))]
     return [*parts, _motifs(judged), _flips(judged)]
 
 
@@ -53,47 +52,50 @@ def _distinct(results: Sequence[Result]) -> list[tuple[Result, Parity]]:
     seen: dict[tuple[str, float, float | None], tuple[Result, Parity]] = {}
     for result in results:
         if result.parity:
-            seen.setdefault((result.variant, result.parity.top1, result.parity.agreement), (result, result.parity))
+            seen.setdefault((result.title, result.parity.top1, result.parity.agreement), (result, result.parity))
     return list(seen.values())
 
 
-def _motifs(judged: Sequence[tuple[Result, Parity]]) -> str:
+def _motifs(judged: Sequence[tuple[Result, Parity]]) -> Html:
     labels = list(dict.fromkeys(label for _, parity in judged for label in parity.per_motif))
     rows = []
     for motif in labels:
         cells = [parity.per_motif.get(motif) for _, parity in judged]
         count = next(cell.n for cell in cells if cell)
         shown = ["-" if c is None else _motif_cell(c.top1, c.drop_pp) for c in cells]
-        rows.append([escape(motif), str(count), *shown])
-    headings = ("motif", "images", *(result.variant for result, _ in judged))
-    return (
-        f"<details open><summary>Accuracy per motif, and its drop in points</summary>"
-        f'<div class="card">{html_table(headings, rows)}</div></details>'
-    )
+        rows.append([motif, str(count), *shown])
+    headings = ("motif", "images", *(result.title for result, _ in judged))
+    return Html(
+        "<details open><summary>Accuracy per motif, and its drop in points</summary>"
+        '<div class="card">{}</div></details>'
+    ).format(html_table(headings, rows))
 
 
 def _motif_cell(top1: float, drop_pp: float | None) -> str:
     if not drop_pp:
         return percent(top1)
-    return f'{percent(top1)} <span class="{"bad" if drop_pp > 0 else "good"}">{-drop_pp:+.1f}</span>'
+    return Html('{} <span class="{}">{}</span>').format(
+        percent(top1), "bad" if drop_pp > 0 else "good", f"{-drop_pp:+.1f}"
+    )
 
 
-def _flips(judged: Sequence[tuple[Result, Parity]]) -> str:
+def _flips(judged: Sequence[tuple[Result, Parity]]) -> Html:
     rows = [
-        [escape(cell) for cell in (
-            flip.image, result.variant, flip.truth, f"{flip.reference} ({flip.reference_probability:.2f})",
+        [
+            flip.image, result.title, flip.truth, f"{flip.reference} ({flip.reference_probability:.2f})",
             f"{flip.answer} ({flip.probability:.2f})",
-        )]
+        ]
         for result, parity in judged
         for flip in parity.flipped
     ]  # fmt: skip
     if not rows:
-        return ""
-    more = (
-        f'<p class="soft">and {len(rows) - FLIPS_SHOWN} more, in the JSON file</p>' if len(rows) > FLIPS_SHOWN else ""
-    )
+        return Html("")
+    hidden = len(rows) - FLIPS_SHOWN
+    more = Html('<p class="soft">and {} more, in the JSON file</p>').format(hidden) if hidden > 0 else ""
     table = html_table(("image", "variant", "truth", "reference says", "this file says"), rows[:FLIPS_SHOWN])
-    return f'<details><summary>Flipped answers: {len(rows)}</summary><div class="card">{table}{more}</div></details>'
+    return Html('<details><summary>Flipped answers: {}</summary><div class="card">{}{}</div></details>').format(
+        len(rows), table, more
+    )
 
 
 def _optional(value: float | None, form: str) -> str:

@@ -68,7 +68,7 @@ def _vertical_axis_lines(x: Scale, ticks: Sequence[float], top: float, bottom: f
 
 
 def _short_name(result: Result) -> str:
-    return f"{result.variant} · {result.runtime} · {result.threads}T" + ("" if result.valid else " (!)")
+    return f"{result.title} · {result.runtime} · {result.threads}T" + ("" if result.valid else " (!)")
 
 
 def _ribbon_row(result: Result, x: Scale, y: float, colour: str, *, low: float, high: float) -> str:
@@ -180,7 +180,9 @@ def _point(result: Result, report_number: int, x: float, y: Scale, colour: str, 
 def front(results: Sequence[Result]) -> tuple[Result, ...]:
     """The results of one report that no other one dominates in latency, size and accuracy.
 
-    A latency that is not valid neither dominates nor stands on the front, unless no valid one was measured.
+    Latencies tie where the medians of their processes overlap: the next process may well turn them round, so neither
+    keeps the other off the front by latency alone. A latency that is not valid neither dominates nor stands on the
+    front, unless no valid one was measured.
     """
     with_parity = [result for result in results if result.parity is not None]
     judged = [result for result in with_parity if result.valid] or with_parity
@@ -188,5 +190,7 @@ def front(results: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def _dominates(a: Result, b: Result) -> bool:
-    figures = [(r.latency_ms.p50, r.size_bytes, -(r.parity.top1 if r.parity else 0.0)) for r in (a, b)]
-    return all(x <= y for x, y in zip(*figures, strict=True)) and figures[0] != figures[1]
+    (a_low, a_high), (b_low, b_high) = a.p50_range_ms, b.p50_range_ms
+    kept = [(r.size_bytes, -(r.parity.top1 if r.parity else 0.0)) for r in (a, b)]
+    no_worse = a_low <= b_high and all(x <= y for x, y in zip(*kept, strict=True))
+    return no_worse and (a_high < b_low or kept[0] != kept[1])

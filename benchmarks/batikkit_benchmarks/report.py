@@ -3,6 +3,7 @@
 Schema history:
     1  first version; its drop intervals were bootstraps, which are replaced when it is read
     2  groups and cautions of the test images, `resolution_pp`, reasons of gates
+    3  several processes a configuration, what delegates took, predictions for others, the host's identity, `origin`
 
 Raw latency samples are stored; percentiles are derived from them, and written beside them only for other readers.
 """
@@ -10,6 +11,7 @@ Raw latency samples are stored; percentiles are derived from them, and written b
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import types
 import typing
@@ -23,9 +25,11 @@ from batikkit import atomic
 from batikkit.errors import InputError
 from batikkit.paired import drop_resolution, paired_drop_interval
 from batikkit_benchmarks.conditions import Conditions
+from batikkit_benchmarks.delegates import Prediction
+from batikkit_benchmarks.delegation import Delegation
 from batikkit_benchmarks.host import Host
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -128,12 +132,13 @@ class Parity:
 
 @dataclass(frozen=True)
 class Result:
-    """One (file, runtime, threads), measured in a process of its own.
+    """One (file, runtime, threads), measured in one process or several, each its own. Of several, single figures are
+    their median, memory and waiting the largest.
 
     Attributes:
         init_ms: Constructing the interpreter and allocating its tensors.
         first_ms: The first run, which may still prepare weights.
-        latency_ms: The network alone, runs after the warm-up.
+        latency_ms: The network alone, runs after the warm-up, process by process.
         pre_ms: Median time to turn pixels into the input tensor.
         post_ms: Median time to read and dequantize the output.
         peak_rss_bytes: Peak resident memory above `baseline_rss_bytes`.
@@ -143,6 +148,10 @@ class Result:
         cpu_wait_share: Share of the measured time that each of its threads was ready but waited for a CPU; None where
             the kernel does not count it.
         valid: Whether the latency can be believed; `notes` says why not, and what else should be known.
+        process_runs: How many of the samples each process took.
+        delegation: What truly ran.
+        predictions: Delegate -> what it would leave on the CPU, by published operator tables.
+        origin: What tells the file from others of the same variant, such as its folder's name; else empty.
     """
 
     variant: str
@@ -166,11 +175,33 @@ class Result:
     conditions: Conditions
     pinned_cpus: tuple[int, ...] = ()
     cpu_wait_share: float | None = None
+    process_runs: tuple[int, ...] = ()
+    delegation: Delegation | None = None
+    predictions: dict[str, Prediction] = field(default_factory=dict)
+    origin: str = ""
+
+    @property
+    def title(self) -> str:
+        """`int8`, or `int8 (run-a)` where another file is of that variant too."""
+        return titled(self.variant, self.origin)
 
     @property
     def name(self) -> str:
         """`int8 · ai-edge-litert · 1 thread`."""
-        return configuration(self.variant, self.runtime, self.threads)
+        return configuration(self.title, self.runtime, self.threads)
+
+    @property
+    def process_p50_ms(self) -> tuple[float, ...]:
+        """The median of each process, in order."""
+        bounds = np.cumsum([0, *(self.process_runs or (len(self.latency_ms.samples),))])
+        samples = self.latency_ms.samples
+        return tuple(float(np.median(samples[a:b])) for a, b in itertools.pairwise(bounds))
+
+    @property
+    def p50_range_ms(self) -> tuple[float, float]:
+        """The fastest and the slowest process's median: what the next may well give. One has no range."""
+        medians = self.process_p50_ms
+        return min(medians), max(medians)
 
 
 @dataclass(frozen=True)
@@ -223,6 +254,11 @@ def configuration(variant: str, runtime: str, threads: int) -> str:
     return f"{variant} · {runtime} · {threads} thread{'' if threads == 1 else 's'}"
 
 
+def titled(variant: str, origin: str) -> str:
+    """A variant's name, with what tells it from others of that name."""
+    return f"{variant} ({origin})" if origin else variant
+
+
 def to_json(report: BenchReport) -> dict[str, Any]:
     """The report as plain JSON values, with the derived statistics beside the samples."""
     raw = dataclasses.asdict(report)
@@ -236,6 +272,7 @@ def to_json(report: BenchReport) -> dict[str, Any]:
             "mean": round(float(np.mean(samples)), 4),
             "min": round(min(samples), 4),
             "max": round(max(samples), 4),
+            "process_p50": [round(median, 4) for median in result.process_p50_ms],
         }
     return raw
 
@@ -254,11 +291,11 @@ def read_report(path: Path) -> BenchReport:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         found = raw.get("schema_version")
-        if found not in (1, SCHEMA_VERSION):
+        if found not in range(1, SCHEMA_VERSION + 1):
             raise InputError(
-                f"{path} has schema_version {found!r}, this batikkit reads 1 and {SCHEMA_VERSION}: bench again"
+                f"{path} has schema_version {found!r}, this batikkit reads 1 to {SCHEMA_VERSION}: bench again"
             )
-        report: BenchReport = _build(BenchReport, raw)
+        report: BenchReport = replace(_build(BenchReport, raw), schema_version=SCHEMA_VERSION)
         if found == 1:
             report = _from_version_1(report)
     except OSError as error:
@@ -271,7 +308,7 @@ def read_report(path: Path) -> BenchReport:
 def _from_version_1(report: BenchReport) -> BenchReport:
     """The report with the drop intervals of this version, which the flipped answers tell; its groups stay unknown."""
     results = tuple(replace(r, parity=_drop_again(r.parity)) if r.parity else r for r in report.results)
-    return replace(report, results=results, schema_version=SCHEMA_VERSION)
+    return replace(report, results=results)
 
 
 def _drop_again(parity: Parity) -> Parity:

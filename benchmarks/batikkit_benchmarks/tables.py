@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batikkit_benchmarks.report import BenchReport, Gate, Parity, Result
+from batikkit_benchmarks.delegates import SOURCE_DATE
+from batikkit_benchmarks.report import BenchReport, Failure, Gate, Parity, Result
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,6 +36,13 @@ def drop(parity: Parity) -> str:
     return f"{parity.drop_pp:+.1f} ({low:+.1f}, {high:+.1f})"
 
 
+def median(result: Result) -> str:
+    """`11.20`, of several processes with the fastest's and the slowest's: `11.20 (11.02-11.61)`."""
+    low, high = result.p50_range_ms
+    spread = f" ({low:.2f}-{high:.2f})" if len(result.process_p50_ms) > 1 else ""
+    return f"{result.latency_ms.p50:.2f}{spread}"
+
+
 COLUMNS = (
     "variant",
     "runtime",
@@ -54,11 +62,11 @@ def row(result: Result) -> tuple[str, ...]:
     """One result's cells, under `COLUMNS`; a latency that is not valid is marked."""
     latency, parity = result.latency_ms, result.parity
     measured = (
-        result.variant + ("" if result.valid else " (!)"),
+        result.title + ("" if result.valid else " (!)"),
         f"{result.runtime} {result.runtime_version}",
         str(result.threads),
         megabytes(result.size_bytes),
-        f"{latency.p50:.2f}",
+        median(result),
         f"{latency.p90:.2f}",
         f"{result.first_ms:.1f}",
         megabytes(result.peak_rss_bytes),
@@ -83,16 +91,15 @@ def report_table(report: BenchReport) -> Table:
 
 
 def footnotes(report: BenchReport) -> list[str]:
-    """What the table cannot hold: the test set, doubtful latencies, failures and gates."""
+    """What the table cannot hold: the test set, notes on the latencies, what ran, failures and gates."""
     lines = []
     judged = [result.parity for result in report.results if result.parity]
     counts = dict.fromkeys((image_count(parity), parity.source) for parity in judged)
     lines += [f"accuracy on {n} of {source}; drop and agreement against the reference" for n, source in counts]
     lines += cautions(report)
-    lines += [
-        f"(!) {result.name}: latency not valid: {result.notes[0]}" for result in report.results if not result.valid
-    ]
-    lines += [f"failed: {failure.variant} under {failure.runtime}: {failure.reason}" for failure in report.failures]
+    lines += notes(report)
+    lines += what_ran(report, whole=False)
+    lines += [f"failed: {failure_text(failure)}" for failure in report.failures]
     for result in report.results:
         if result.parity and result.parity.images_per_s:
             rate, bare = result.parity.images_per_s, 1000 / result.latency_ms.p50
@@ -104,6 +111,41 @@ def footnotes(report: BenchReport) -> list[str]:
         lines.append(f"gates: {len(report.gates) - len(failed)} of {len(report.gates)} passed")
     lines += [f"gate FAILED: {gate.configuration}: {gate_text(gate)}" for gate in failed]
     return lines
+
+
+def notes(report: BenchReport) -> list[str]:
+    """Every note on every result; one that holds for all is said once."""
+    several = len(report.results) > 1
+    common = set.intersection(*(set(result.notes) for result in report.results)) if several else set()
+    told = dict.fromkeys(note for result in report.results for note in result.notes if note in common)
+    lines = [f"all: {note}" for note in told]
+    for result in report.results:
+        own = "; ".join(note for note in result.notes if note not in common)
+        if not result.valid:
+            lines.append(f"(!) {result.name}: latency not valid{': ' + own if own else ''}")
+        elif own:
+            lines.append(f"{result.name}: {own}")
+    return lines
+
+
+def what_ran(report: BenchReport, *, whole: bool) -> list[str]:
+    """What the files ran on here, and what a phone's delegates would leave on its CPU, each line once.
+
+    Unless it is to be the whole, only what a delegate would leave: what was left here is among the notes.
+    """
+    ran = [f"{r.title} · {r.runtime}: {r.delegation.text}" for r in report.results if r.delegation and whole]
+    elsewhere = [
+        f"{r.title} on a phone's {delegate}, by tables of {SOURCE_DATE}: {prediction.text}"
+        for r in report.results
+        for delegate, prediction in r.predictions.items()
+        if whole or prediction.left
+    ]
+    return list(dict.fromkeys([*ran, *elsewhere]))
+
+
+def failure_text(failure: Failure) -> str:
+    """`int8 under ai-edge-litert: crashed`."""
+    return f"{failure.variant}{f' under {failure.runtime}' if failure.threads else ''}: {failure.reason}"
 
 
 def image_count(parity: Parity) -> str:

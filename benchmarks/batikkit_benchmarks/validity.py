@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from batikkit_benchmarks.conditions import Conditions, name_flags
+from batikkit_benchmarks.delegation import Delegation
 from batikkit_benchmarks.host import Host
 
 SPREAD_LIMIT = 1.25
@@ -62,10 +63,28 @@ def remarks(conditions: Conditions, host: Host) -> tuple[str, ...]:
         found.append(f"virtual machine ({host.virtual_machine})")
     if conditions.peak_temperature_c is not None and conditions.peak_temperature_c >= 80:
         found.append(f"hot: {conditions.peak_temperature_c:.0f} °C")
+    if conditions.after.throttle_flags is None and (host.model or "").startswith("Raspberry Pi"):
+        found.append("throttling unknown: neither the firmware's file nor 'vcgencmd get_throttled' answers")
     flags = conditions.after.throttle_flags
     if flags and not conditions.throttle_flags_seen:
         found.append(f"the board was throttled before, since boot ({flags:#x})")
     return tuple(found)
+
+
+def what_ran(ran: Delegation, threads: int) -> tuple[str, ...]:
+    """What a reader would not expect of how the file ran: operators left behind, threads that did not join in."""
+    found = []
+    if ran.taken is not None and ran.left:
+        found.append(f"not all on the fast path: {ran.text}")
+    if ran.threads_busy is not None and ran.threads_busy < threads:
+        found.append(f"{threads} threads asked for, {ran.threads_busy} computed")
+    return tuple(found)
+
+
+def apart(process_p50_ms: Sequence[float]) -> tuple[str, ...]:
+    """That processes of one configuration differ by more than the drift allowed within one."""
+    low, high = min(process_p50_ms), max(process_p50_ms)
+    return (f"p50 of its processes lies between {low:.2f} and {high:.2f} ms",) if high > DRIFT_LIMIT * low else ()
 
 
 def _throttled(conditions: Conditions) -> str | None:

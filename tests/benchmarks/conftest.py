@@ -31,6 +31,21 @@ def shared_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def foreign_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Files that other people would make, without manifests, beside a parity pack; do not write into it."""
+    ready = os.environ.get("BATIKKIT_TEST_FOREIGN")
+    if ready:
+        return Path(ready)
+    if importlib.util.find_spec("tensorflow") is None:
+        pytest.skip("building the test models needs batikkit[train]")
+    folder = tmp_path_factory.mktemp("foreign") / "export"
+    script = Path(__file__).with_name("make_foreign.py")
+    done = subprocess.run([sys.executable, str(script), str(folder)], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
+
+
 @pytest.fixture
 def export(shared_export: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "export"

@@ -1,23 +1,33 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sample_report import make_report, make_result
 
+from batikkit import atomic
 from batikkit.cli import main
-from batikkit.errors import InputError, VerificationError
+from batikkit.errors import DiskFullError, InputError, VerificationError
 from batikkit.tflite.interpreters import RUNTIMES
-from batikkit_benchmarks.bench import Settings, plan, run_bench
+from batikkit_benchmarks import accuracy, bench, record, worker
+from batikkit_benchmarks.bench import run_bench
+from batikkit_benchmarks.budget import Budget, Limits
 from batikkit_benchmarks.host import fastest_cpus, read_host
+from batikkit_benchmarks.plan import Settings, plan
 from batikkit_benchmarks.report import read_report
+from batikkit_benchmarks.tables import footnotes
 from batikkit_benchmarks.targets import select
 from run_folders import write_run
 
@@ -180,7 +190,7 @@ def test_dry_run_verifies_and_measures_nothing(
 @pytest.mark.parametrize(
     ("damage", "message", "code"),
     [
-        (lambda folder: (folder / "int8.tflite").write_bytes(b""), "int8.tflite: the file is empty", 2),
+        (lambda folder: [f.write_bytes(b"") for f in folder.glob("*.tflite")], "float32.tflite: the file is empty", 2),
         (lambda folder: (folder / "labels.txt").write_text("a\nb\n"), "2 labels, float32.tflite answers 3", 2),
         (lambda folder: (folder / "int8.tflite").write_bytes((folder / "float32.tflite").read_bytes()), "SHA-256", 1),
         (lambda folder: [file.unlink() for file in folder.glob("*.tflite")], "no .tflite files in", 2),
@@ -195,6 +205,209 @@ def test_bad_input_is_one_line(
     complaint = capsys.readouterr().err
     assert message in complaint
     assert len(complaint.strip().splitlines()) == 1
+
+
+def test_one_damaged_file_does_not_cost_the_others(export: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (export / "int8.tflite").write_bytes(b"TFL3 no more")
+    *_, report = run_bench(select([export], runs_dir=Path("runs")), QUICK)
+    assert [result.variant for result in report.results] == ["float32", "float16"]
+    (failure,) = report.failures
+    assert "int8.tflite: not a TFLite file" in failure.reason
+    assert run_cli("bench", str(export), "--min-seconds", "0", "--runs", "10") == 1
+    assert "failed: int8: " in capsys.readouterr().out
+    assert run_cli("bench", "--dry-run", str(export)) == 1
+    assert run_cli("bench", str(export / "int8.tflite")) == 2  # asked for by name
+
+
+def test_rows_of_one_variant_are_told_apart(export: Path, tmp_path: Path) -> None:
+    for run in ("run-a", "run-b"):
+        shutil.copytree(export, tmp_path / run / "export")
+    selection = select([tmp_path / "run-a", tmp_path / "run-b"], runs_dir=tmp_path)
+    assert sorted(target.title for target in selection.targets) == [
+        "float16 (run-a)", "float16 (run-b)", "float32 (run-a)", "float32 (run-b)", "int8 (run-a)", "int8 (run-b)",
+    ]  # fmt: skip
+    files = [tmp_path / name / "model.tflite" for name in ("x", "y", "z/deep")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        shutil.copy(export / "int8.tflite", file)
+    assert [t.title for t in select(files, runs_dir=tmp_path).targets] == ["model (x)", "model (y)", "model (z/deep)"]
+    inside = tmp_path / "x" / "more" / "model.tflite"
+    inside.parent.mkdir()
+    shutil.copy(export / "int8.tflite", inside)
+    assert [t.title for t in select([files[0], inside], runs_dir=tmp_path).targets] == ["model (x)", "model (more)"]
+    assert [t.title for t in select([export], runs_dir=tmp_path).targets] == ["float32", "float16", "int8"]
+
+
+def test_two_runs_keep_their_own_gates_and_results(export: Path, tmp_path: Path) -> None:
+    for run in ("run-a", "run-b"):
+        (tmp_path / run / "export").mkdir(parents=True)
+        for name in ("int8.tflite", "int8.json", "labels.txt", "parity.npz"):
+            shutil.copy(export / name, tmp_path / run / "export" / name)
+    selection = select([tmp_path / "run-a", tmp_path / "run-b"], runs_dir=tmp_path)
+    *_, report = run_bench(selection, QUICK, budget=Budget(Limits(max_size_mb=1)))
+    assert len({gate.configuration for gate in report.gates}) == len({result.name for result in report.results}) == 2
+
+
+def test_processes_are_counted_and_kept_apart(shared_export: Path) -> None:
+    several = dataclasses.replace(QUICK, processes=3, threads=(1, 2) if read_host().usable_cores > 1 else (1,))
+    selection = select([shared_export / "int8.tflite"], runs_dir=Path("runs"))
+    seen: list[str] = []
+    *_, report = run_bench(selection, several, started=lambda wanted, *_: seen.append(wanted.name))
+    rounds = [seen[i : i + len(several.threads)] for i in range(0, len(seen), len(several.threads))]
+    assert len(rounds) == 3
+    assert all(sorted(turn) == sorted(rounds[0]) for turn in rounds)
+    for result in report.results:
+        assert len(result.process_runs) == 3
+        assert sum(result.process_runs) == len(result.latency_ms.samples)
+        low, high = result.p50_range_ms
+        assert low <= result.latency_ms.p50 <= high
+        assert result.parity is not None
+
+
+def test_the_pack_is_evaluated_once_per_runtime_and_file(shared_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[dict[str, object]] = []
+    real, judged = bench.run_worker, accuracy.judge
+    calls: list[object] = []
+    monkeypatch.setattr(bench, "run_worker", lambda job, **more: jobs.append(job) or real(job, **more))
+    monkeypatch.setattr(accuracy, "judge", lambda *a, **k: calls.append(a) or judged(*a, **k))
+    host = dataclasses.replace(read_host(), usable_cores=2)
+    chosen = dataclasses.replace(QUICK, threads=(1, 2), processes=2)
+    files = [shared_export / "float32.tflite", shared_export / "int8.tflite"]
+    *_, report = run_bench(select(files, runs_dir=Path("runs")), chosen, host=host)
+    assert len(jobs) == 8
+    assert sorted(str(job["model"]) for job in jobs if job["evaluate"]) == sorted(map(str, files))
+    assert len(calls) == 2
+    assert all(result.parity and result.parity.n == 90 for result in report.results)
+
+
+def test_a_slow_warm_up_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten runs of twenty seconds are no silence of two hundred."""
+    said = io.BytesIO()
+    clock = iter(range(0, 10**18, 2 * worker.REPORT_EVERY_NS))
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(clock))
+    model = SimpleNamespace(
+        run=lambda _image: None,
+        invoke=lambda: None,
+        prepare=lambda image: image,
+        write=lambda _: None,
+        scores=lambda: None,
+    )
+    job = worker.Job("m", "r", 1, 5, 10, 0.0, None, [], None, 1, "", [], [])
+    worker.measure(model, np.zeros((1, 2, 2, 3), np.uint8), job, said)  # type: ignore[arg-type]
+    steps = [json.loads(line)["progress"] for line in said.getvalue().splitlines()]
+    assert [[n, 5] for n in range(1, 6)] == steps[:5]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--threads", "0"), "--threads 0: a network needs at least one"),
+        (("--runs", "5"), "--runs 5: it must be at least 10"),
+        (("--processes", "0"), "--processes 0: it must be at least 1"),
+        (("--warmup", "-1"), "--warmup -1: it must be at least 0"),
+        (("--input-range", "1"), "--input-range '1': write what black and white become"),
+    ],
+)
+def test_an_option_is_named_as_it_is_typed(
+    shared_export: Path, options: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_cli("bench", str(shared_export / "int8.tflite"), *options) == 2
+    assert message in capsys.readouterr().err
+
+
+FAST = ("--min-seconds", "0", "--runs", "10")
+
+
+@pytest.mark.parametrize("option", ["--json", "--junit"])
+def test_what_cannot_be_written_is_known_before_anything_is_measured(
+    shared_export: Path,
+    tmp_path: Path,
+    option: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bench, "run_worker", lambda *_, **__: pytest.fail("it measured"))
+    blocked = tmp_path / "file"
+    blocked.touch()
+    assert run_cli("bench", str(shared_export), *FAST, option, str(blocked / "report")) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "cannot write" in line
+
+
+def test_a_full_disk_is_no_failed_gate_and_costs_no_table(
+    shared_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = tmp_path / "answer.json"
+
+    def full(_path: Path, _report: object) -> None:
+        raise DiskFullError("no room")
+
+    monkeypatch.setattr(record, "write_report", full)
+    assert run_cli("bench", str(shared_export / "int8.tflite"), *FAST, "--json", str(answer)) == 2
+    shown = capsys.readouterr()
+    assert "int8" in shown.out
+    assert "no room; the table above is all there is" in shown.err
+    monkeypatch.setattr(atomic, "to_disk", lambda _path: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full")))
+    monkeypatch.setattr(bench, "run_worker", lambda *_, **__: pytest.fail("it measured"))
+    assert run_cli("bench", str(shared_export / "int8.tflite"), *FAST, "--json", str(answer)) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_cannot_be_written_is_benched_all_the_same(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    export.rename(run / "export")
+    (run / "bench").touch()  # as good as a read-only folder, for root as well
+    assert run_cli("bench", str(run), *FAST) == 2
+    assert "or keep the report elsewhere with --json FILE" in capsys.readouterr().err
+    assert run_cli("bench", str(run), *FAST, "--json", str(tmp_path / "a.json")) == 0
+    assert "the run keeps no report" in capsys.readouterr().err
+    assert read_report(tmp_path / "a.json").complete
+
+
+def test_a_board_that_holds_an_export_alone_needs_no_run(
+    export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = tmp_path / "board"
+    board.mkdir()
+    shutil.copytree(export, board / "export")
+    monkeypatch.chdir(board)
+    assert run_cli("bench", *FAST) == 0
+    (kept,) = (board / "bench").glob("*.json")
+    assert read_report(kept).results
+    assert run_cli("report", "--out", "page.html") == 0
+    assert "int8" in (board / "page.html").read_text()
+    shutil.copytree(board, tmp_path / "runs" / "r1")
+    assert run_cli("report", "r1", "--runs-dir", str(tmp_path / "runs"), "--out", "again.html") == 0
+    assert run_cli("bench", "--dry-run", "--runs-dir", str(tmp_path / "runs")) == 0
+
+
+def test_no_temporary_folder_is_one_line(shared_export: Path, tmp_path: Path) -> None:
+    code = (
+        "import tempfile\n"
+        "def nowhere(*_):\n    raise FileNotFoundError(2, \"No usable temporary directory found in ['/tmp']\")\n"
+        "tempfile._get_default_tempdir = nowhere\n"
+        "from batikkit.cli import main; main()"
+    )
+    for command in (
+        ["bench", str(shared_export), *FAST],
+        ["bench", "--json", "-", str(shared_export)],
+        ["doctor", str(shared_export / "int8.tflite")],
+    ):
+        done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2, done.stderr
+        assert "set TMPDIR to a folder that can be written" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_every_reason_and_every_note_is_shown() -> None:
+    doubtful = make_result(notes=("contended: a", "noisy: b"), valid=False)
+    sound = make_result(variant="float32", notes=("hot: 81 °C",), valid=True)
+    lines = footnotes(make_report(doubtful, sound))
+    assert any("contended: a; noisy: b" in line for line in lines)
+    assert any(line.startswith("float32") and "hot: 81 °C" in line for line in lines)
 
 
 def test_nothing_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +449,7 @@ def test_ctrl_c_leaves_finished_results_on_disk(shared_export: Path, tmp_path: P
     child = subprocess.Popen(
         [*COMMAND[:2], listening, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "2"],
         stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         text=True,
     )
     deadline = time.monotonic() + 60
@@ -244,9 +457,10 @@ def test_ctrl_c_leaves_finished_results_on_disk(shared_export: Path, tmp_path: P
         time.sleep(0.05)
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
-    _, complaint = child.communicate(timeout=20)
+    table, complaint = child.communicate(timeout=20)
+    assert "p50 ms" in table
     assert child.returncode == 130
-    assert "1 finished result(s) kept" in complaint
+    assert f"stopped: 1 finished result(s), written: {answer}" in complaint
     assert "Traceback" not in complaint
     report = read_report(answer)
     assert len(report.results) == 1

@@ -40,10 +40,17 @@ def test_a_result_and_progress_come_back(worker: Path) -> None:
 def test_every_other_end_is_one_sentence(worker: Path) -> None:
     assert ends(worker, 'print(json.dumps({"refused": "no such op"}))') == "no such op"
     assert ends(worker, "os.kill(os.getpid(), signal.SIGSEGV)").startswith("crashed (killed by SIGSEGV)")
-    assert (
-        ends(worker, "raise ZeroDivisionError('oh')") == "ended without a result (exit code 1): ZeroDivisionError: oh"
-    )
+    assert ends(worker, "sys.exit(3)") == "ended without a result (exit code 3)"
     assert ends(worker, "os.kill(os.getpid(), signal.SIGKILL)").startswith("killed from outside (SIGKILL)")
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_runtime(worker: Path) -> None:
+    worker.write_text("import json, sys\njob = json.loads(sys.stdin.read())\njob['size'].append(1)\n")
+    with pytest.raises(WorkerError) as caught:
+        run_worker({"size": 3}, module="stand_in")
+    assert str(caught.value).startswith("a fault of batikkit, not of the runtime: AttributeError")
+    assert caught.value.traceback.startswith("Traceback")
+    assert "stand_in.py" in caught.value.traceback
 
 
 def test_a_worker_that_falls_silent_is_ended(worker: Path, tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from batikkit.cli import main
-from batikkit_benchmarks.bench import Settings, run_bench
+from batikkit_benchmarks.bench import run_bench
 from batikkit_benchmarks.doctor import Installation, cure, examine, examine_file, file_cure
+from batikkit_benchmarks.plan import Settings
 from batikkit_benchmarks.targets import select
 
 PI_64 = Installation((3, 11), 2, "aarch64", 64)
@@ -34,6 +35,9 @@ PI_32_NEW = Installation((3, 13), 2, "armv7l", 32)
         ("tflite-runtime", "AttributeError: _ARRAY_API not found", PI_64, "pip install 'numpy<2'"),
         ("tflite-runtime", "SystemError: initialization of _pywrap failed", PI_64, "pip install 'numpy<2'"),
         ("ai-edge-litert", "crashes (killed by SIGILL)", PI_64, "CPU lacks instructions"),
+        ("litert-compiled", "crashes (killed by SIGILL)", PI_64, "use ai-edge-litert, the Interpreter"),
+        ("litert-compiled", "crashes (killed by SIGILL): compiled with lse enabled", EMULATED, "use ai-edge-litert"),
+        ("litert-compiled", "crashes (killed by SIGILL)", EMULATED, "try on the board itself"),
         ("ai-edge-litert", "crashes (killed by SIGSEGV)", PI_64, "pip install --force-reinstall ai-edge-litert"),
         ("ai-edge-litert", "crashes (killed by SIGSEGV)", EMULATED, "try on the board itself"),
         ("ai-edge-litert", "ImportError: version `GLIBC_2.38' not found", PI_64, "bookworm"),
@@ -44,6 +48,34 @@ def test_every_failure_has_its_cure(runtime: str, problem: str, here: Installati
     answer = cure(runtime, problem, here)
     assert expected in answer
     assert "\n" not in answer
+
+
+def beside(folder: Path) -> dict[str, str]:
+    """An environment that finds packages in `folder` first."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])}
+
+
+# What LiteRT 2.3.0 says on a Cortex-A72, last.
+LSE = (
+    "FATAL ERROR: This binary was compiled with lse enabled, but this feature is not available on this processor "
+    "(go/sigill-fail-fast)."
+)
+
+
+def test_the_runtimes_own_last_words_are_kept(tmp_path: Path) -> None:
+    """A library that needs other instructions says so in its constructor and dies; notes on progress do not count."""
+    package = tmp_path / "ai_edge_litert"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    said = "INFO: [gpu_registry.cc:130] Attempting to load GPU accelerator(libLiteRtWebGpuAccelerator.so).\n" + LSE
+    said += "\nINFO: going on\n qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n"
+    (package / "compiled_model.py").write_text(
+        f"import os, signal\nos.write(2, {said.encode()!r})\nos.kill(os.getpid(), signal.SIGILL)\n"
+    )
+    (found,) = examine(("litert-compiled",), environment=beside(tmp_path))
+    assert found.problem == f"crashes (killed by SIGILL): {LSE}"
+    assert "use ai-edge-litert, the Interpreter of the same package" in str(found.cure)
+    assert "Raspberry Pi 2" not in str(found.cure)
 
 
 def test_installed_runtimes_work_here() -> None:
@@ -59,7 +91,7 @@ def test_a_runtime_that_kills_its_process_is_diagnosed(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
-    (found,) = examine(("tflite-runtime",), environment={**os.environ, "PYTHONPATH": str(tmp_path)})
+    (found,) = examine(("tflite-runtime",), environment=beside(tmp_path))
     assert found.problem == "crashes (killed by SIGILL)"
     assert "CPU lacks instructions" in str(found.cure)
 
@@ -74,7 +106,7 @@ def test_the_real_failure_under_numpy_2_is_cured(legacy_python: Path, tmp_path: 
     if site.parent.name != f"python{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip(f"{site.parent.name} modules do not load here")
     (tmp_path / "tflite_runtime").symlink_to(site / "tflite_runtime")
-    (found,) = examine(("tflite-runtime",), environment={**os.environ, "PYTHONPATH": str(tmp_path)})
+    (found,) = examine(("tflite-runtime",), environment=beside(tmp_path))
     assert found.problem not in (None, "not installed")
     assert "pip install 'numpy<2'" in str(found.cure)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree as xml
 
@@ -15,7 +17,19 @@ from batikkit_benchmarks.junit import to_junit
 from batikkit_benchmarks.parity import judge
 from batikkit_benchmarks.report import Gate, Parity
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 LABELS = ("kawung", "parang")
+
+
+def test_every_shipped_budget_says_where_its_numbers_come_from() -> None:
+    for name in budget_names():
+        text = (resources.files("batikkit_benchmarks") / "budgets" / f"{name}.toml").read_text(encoding="utf-8")
+        assert len(tomllib.loads(text)["source"]) > 40, name
+        assert read_budget(name) != Budget()
 
 
 def judged(n: int, *, lost: int = 0, per_group: int | None = 1, share: float = 0.5) -> Parity:

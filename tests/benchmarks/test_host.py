@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -53,6 +54,41 @@ def test_a_zero_2_without_a_device_tree_tells_its_model_in_cpuinfo(tmp_path: Pat
     assert (host.model, host.soc, host.cpu) == ("Raspberry Pi Zero 2 W Rev 1.0", "BCM2835", "4x Cortex-A53")
     assert host.memory_bytes == 437172 * 1024
     assert take_snapshot(tmp_path).throttle_flags is None
+
+
+def test_newer_qemu_gives_itself_away(tmp_path: Path) -> None:
+    """It forges /proc/cpuinfo; what the kernel says of its modules stays the host's."""
+    tree = {**boards.PI_5, "sys/devices/system/cpu/modalias": "cpu:type:x86,ven0002fam0019mod0001:feature:,0000\n"}
+    host = read_host(boards.lay_out(tmp_path, tree), architecture="aarch64")
+    assert host.emulation == "aarch64 emulated on x86"
+    assert not read_host(boards.lay_out(tmp_path / "pi", boards.PI_5), architecture="aarch64").emulation
+
+
+def test_a_machine_is_told_by_its_serial_number_before_its_card(tmp_path: Path) -> None:
+    def identity(name: str, serial: str | None, machine_id: str | None) -> str:
+        tree = dict(boards.PI_ZERO_2_32_BIT)
+        tree["proc/cpuinfo"] = "".join(
+            line for line in tree["proc/cpuinfo"].splitlines(keepends=True) if not line.startswith("Serial")
+        )
+        if serial:
+            tree["proc/cpuinfo"] += f"Serial\t\t: {serial}\n"
+        if machine_id:
+            tree["etc/machine-id"] = f"{machine_id}\n"
+        return read_host(boards.lay_out(tmp_path / name, tree), architecture="armv7l").identity
+
+    one, two = identity("a", "000000001", "card"), identity("b", "000000002", "card")
+    assert one != two
+    assert identity("c", "000000001", "other card") == one
+    assert identity("d", "0000000000000000", "card") == identity("e", None, "card") not in ("", one)
+    assert identity("f", None, None) == ""
+
+
+def test_a_raspberry_pi_that_does_not_tell_of_throttling_is_noted(tmp_path: Path) -> None:
+    host = read_host(boards.lay_out(tmp_path, boards.PI_5), architecture="aarch64")
+    silent = dataclasses.replace(CALM, throttle_flags=None)
+    for snapshot, told in ((silent, True), (CALM, False)):
+        found = remarks(summarize(snapshot, [], snapshot), host)
+        assert any("throttling unknown" in remark for remark in found) == told
 
 
 def test_mixed_cores_and_dead_thermal_zones(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -12,15 +13,34 @@ from sample_report import make_report, make_result
 from batikkit.cli import main
 from batikkit.errors import InputError
 from batikkit_benchmarks.collection import collect, unlike_files
-from batikkit_benchmarks.host import read_host
+from batikkit_benchmarks.conditions import Conditions, Snapshot
+from batikkit_benchmarks.delegates import Prediction
+from batikkit_benchmarks.delegation import Delegation
+from batikkit_benchmarks.host import Host, read_host
 from batikkit_benchmarks.junit import to_junit
 from batikkit_benchmarks.markdown import to_markdown
 from batikkit_benchmarks.page import to_html
 from batikkit_benchmarks.plots import front, latency_plot
-from batikkit_benchmarks.report import BenchReport, Gate, Latency, write_report
-from batikkit_benchmarks.tables import footnotes
+from batikkit_benchmarks.report import (
+    BenchReport,
+    Failure,
+    Flip,
+    Gate,
+    Latency,
+    MotifDrop,
+    Parity,
+    Result,
+    read_report,
+    to_json,
+    write_report,
+)
+from batikkit_benchmarks.tables import footnotes, median
 from run_folders import write_run
 from web_pages import assert_whole, screenshot
+
+RAN = Delegation("XNNPACK", 28, 26, {"QUANTIZE": 1, "SOFTMAX": 1}, 1)
+RECORDS = (BenchReport, Conditions, Delegation, Failure, Flip, Gate, Host, Latency, MotifDrop, Parity, Prediction,
+           Result, Snapshot)  # fmt: skip
 
 
 def two_boards(tmp_path: Path) -> tuple[BenchReport, BenchReport]:
@@ -58,6 +78,73 @@ def test_hosts_stand_side_by_side_and_nothing_is_averaged(tmp_path: Path) -> Non
             assert f"<b>{result.latency_ms.p50:.2f}</b>" in page
     assert "brcm,bcm2711" in page
     assert "brcm,bcm2712" in page
+
+
+def test_two_boards_of_one_name_do_not_hide_each_other(tmp_path: Path) -> None:
+    """Every Raspberry Pi is called raspberrypi until somebody renames it."""
+    run = tmp_path / "board"
+    serials = ("10000000a1b2c3d4", "10000000a1b2c3d5", "10000000a1b2c3d4")
+    for day, serial in enumerate(serials, start=1):
+        tree = {**boards.PI_5, "proc/sys/kernel/hostname": "raspberrypi\n", "proc/device-tree/serial-number": serial}
+        host = read_host(boards.lay_out(tmp_path / f"tree{day}", tree), architecture="aarch64")
+        assert serial not in str(host)
+        write_report(
+            run / "bench" / f"raspberrypi-2026010{day}T000000Z.json",
+            make_report(created=f"2026-01-0{day}T00:00:00Z", host=host),
+        )
+    found = collect([run], runs_dir=tmp_path)  # a board that holds no run.json
+    assert sorted(report.created[:10] for report in found.reports) == ["2026-01-02", "2026-01-03"]
+    assert len({report.host.machine for report in found.reports}) == 2
+    assert [file.name for file in found.omitted] == ["raspberrypi-20260101T000000Z.json"]
+
+
+POISON = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+
+
+def poisoned(value: object) -> object:
+    """Every text of a report, keys of its tables included, as an attacker would write it."""
+    if isinstance(value, str):
+        return POISON + value
+    if isinstance(value, dict):
+        return {(key if key in FIELDS else POISON + str(key)): poisoned(entry) for key, entry in value.items()}
+    return [poisoned(entry) for entry in value] if isinstance(value, list) else value
+
+
+FIELDS: set[str] = set()
+
+
+def test_no_text_of_a_report_becomes_markup(tmp_path: Path) -> None:
+    """Reports come from other people's boards; even their settings may say anything."""
+    raw = to_json(make_report(make_result(predictions={"GPU": Prediction(3, {"MEAN: no": 1}, 2)}, delegation=RAN)))
+    FIELDS.update(f.name for kind in RECORDS for f in dataclasses.fields(kind))
+    raw["settings"] = {"warmup": 10, "min_runs": 100, "min_seconds": 5.0}
+    poison = poisoned(raw)
+    poison["settings"] = dict.fromkeys(raw["settings"], POISON)  # type: ignore[index]
+    (tmp_path / "r.json").write_text(json.dumps(poison))
+    report = read_report(tmp_path / "r.json")
+    page = to_html([report], title=POISON)
+    assert "alert(1)" in page
+    assert "<script" not in page
+    assert "<img" not in page
+    assert_whole(page)
+
+
+def test_a_tie_keeps_nobody_off_the_front() -> None:
+    """Two medians that the next process may turn round are equals; a clear lead is one."""
+
+    def timed(*medians: float, size_bytes: int = 100) -> Result:
+        samples = tuple(value for median in medians for value in (median,) * 10)
+        return make_result(
+            latency_ms=Latency(samples), process_runs=(10,) * len(medians), valid=True, size_bytes=size_bytes
+        )
+
+    quick, alike, slow = timed(10.0, 10.4, 10.2), timed(10.3, 10.6, 10.5), timed(11.0, 11.2, 11.1)
+    assert front([quick, alike, slow]) == (quick, alike)
+    assert front([timed(10.2), timed(10.5)]) == (timed(10.2),)  # one process has no spread to tie by
+    smaller = timed(10.3, 10.6, 10.5, size_bytes=90)
+    assert front([quick, smaller]) == (smaller,)  # as fast as far as is known, and smaller
+    assert median(quick) == "10.20 (10.00-10.40)"
+    assert median(timed(10.2)) == "10.20"
 
 
 def test_a_name_that_means_two_files_is_told(tmp_path: Path) -> None:
@@ -164,7 +251,8 @@ def test_a_runs_newest_bench_of_each_host_is_shown(tmp_path: Path, capsys: pytes
     run.mkdir(parents=True)
     write_run(run)
     for name in ("pi4-20260101T000000Z", "pi4-20260102T000000Z", "pi5-20260101T000000Z"):
-        write_report(run / "bench" / f"{name}.json", make_report(created=name[-16:]))
+        host = dataclasses.replace(read_host(), name=name[:3])
+        write_report(run / "bench" / f"{name}.json", make_report(created=name[-16:], host=host))
     found = collect([], runs_dir=run.parent)
     assert [report.created for report in found.reports] == ["20260102T000000Z", "20260101T000000Z"]
     assert [path.name for path in found.omitted] == ["pi4-20260101T000000Z.json"]

@@ -13,8 +13,9 @@ from batikkit.data.photographs import decoded_ahead, find_photographs
 from batikkit.errors import InputError
 from batikkit.paired import drop_resolution
 from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
-from batikkit_benchmarks.bench import Settings, run_bench
+from batikkit_benchmarks.bench import run_bench
 from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.plan import Settings
 from batikkit_benchmarks.targets import select
 
 LABELS = ("kawung", "parang")
@@ -103,6 +104,30 @@ def test_photographs_give_the_same_accuracy_as_the_pack_made_of_them(shared_expo
     assert int8 is not None
     assert int8.reference == "float32"
     assert int8.drop_pp == pytest.approx(packed.results[1].parity.drop_pp)  # type: ignore[union-attr]
+
+
+def test_the_reference_is_the_float32_of_the_same_folder(
+    shared_export: Path, photographs: Path, tmp_path: Path
+) -> None:
+    """Two models: in B every answer is another (labels turned). Whatever is measured first, none judges the other's."""
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder in (first, second):
+        folder.mkdir()
+        for name in ("int8.tflite", "labels.txt"):
+            shutil.copy(shared_export / name, folder / name)
+    shutil.copy(shared_export / "float32.tflite", first / "float32.tflite")
+    (second / "labels.txt").write_text("diagonal\nupright\nacross\n")
+    files = [first / "float32.tflite", first / "int8.tflite", second / "int8.tflite"]
+    for seed in range(3):
+        on_data = Settings(min_runs=10, min_seconds=0, data=str(photographs), seed=seed)
+        *_, report = run_bench(select(files, runs_dir=Path("runs")), on_data)
+        own, same, other = (result.parity for result in report.results)
+        assert own is not None
+        assert same is not None
+        assert other is not None
+        assert (own.reference, own.drop_pp, same.reference) == ("float32", 0.0, "float32")
+        assert abs(same.drop_pp or 0) < 10
+        assert (other.reference, other.drop_pp, other.agreement) == (None, None, None)
 
 
 def test_what_the_pack_says_reaches_the_report(shared_export: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_a_report_survives_writing_and_reading(tmp_path: Path) -> None:
 def test_the_file_holds_what_the_contract_promises(tmp_path: Path) -> None:
     write_report(tmp_path / "r.json", make_report())
     raw = json.loads((tmp_path / "r.json").read_text())
-    assert raw["schema_version"] == 2
+    assert raw["schema_version"] == 3
     result = raw["results"][0]
     assert {
         "variant",
@@ -35,7 +35,7 @@ def test_the_file_holds_what_the_contract_promises(tmp_path: Path) -> None:
         "first_ms",
     } <= set(result)
     assert {"peak_rss_bytes", "valid", "notes"} <= set(result)
-    assert set(result["latency_ms"]) == {"samples", "p50", "p90", "p99", "mean", "min", "max"}
+    assert set(result["latency_ms"]) == {"samples", "p50", "p90", "p99", "mean", "min", "max", "process_p50"}
     assert result["latency_ms"]["p50"] == 14.5
     assert {"n", "top1", "reference_top1", "drop_pp", "drop_ci95_pp", "agreement", "max_abs_diff", "flipped"} <= set(
         result["parity"]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +15,13 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from batikkit.errors import InputError
+from batikkit.operating_system import describe_exit
 from batikkit.parity_pack import iter_images, read_parity_pack
+from batikkit.tflite import tried
 from batikkit.tflite.interpreters import find_runtime, probe_model, quiet_native, try_runtime
-from batikkit.tflite.probe import Prober, describe_exit, probe, vet
-from batikkit.tflite.runtime import open_model
+from batikkit.tflite.probe import Prober, probe
+from batikkit.tflite.runtime import load_verified, open_model
+from batikkit.tflite.tried import recall, remember, trial
 
 
 def make_probe_model() -> bytes:
@@ -135,12 +140,161 @@ def test_a_child_that_dies_or_hangs_becomes_one_line(
                 prober.check(shared_export / "int8.tflite")
 
 
-def test_vet_trusts_a_file_that_matches_its_manifest(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def forgetful(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine on which nothing was tried yet."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def test_a_child_tries_first_and_its_answer_is_remembered(
+    export: Path, forgetful: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A manifest proves that a file ran where it was exported, not on this processor."""
+    real = sys.executable
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    vet(export / "int8.tflite")
-    (export / "int8.json").unlink()
     with pytest.raises(FileNotFoundError):
-        vet(export / "int8.tflite")
+        open_model(export / "int8.tflite")
+    monkeypatch.setattr(sys, "executable", real)
+    open_model(export / "int8.tflite")
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert open_model(export / "int8.tflite").runtime == "ai-edge-litert"
+    with pytest.raises(FileNotFoundError):  # another file is another question
+        open_model(export / "float16.tflite")
+    shutil.rmtree(forgetful)
+    with pytest.raises(FileNotFoundError):
+        open_model(export / "int8.tflite")
+
+
+def test_another_processor_or_another_package_is_asked_again(
+    forgetful: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key = tried.runtime_key("ai-edge-litert")
+    remember(key, "crashes (killed by SIGILL)")
+    assert trial("ai-edge-litert") == "crashes (killed by SIGILL)"
+    monkeypatch.setattr(tried, "processor", lambda: "a board that the card was put into")
+    assert trial("ai-edge-litert") is None
+    monkeypatch.undo()
+    assert tried.runtime_key("ai-edge-litert") == key
+
+
+def test_what_another_user_wrote_is_not_believed(forgetful: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember("k", "crashes")
+    assert recall() == {"k": "crashes"}
+    monkeypatch.setattr(os, "getuid", lambda: 4711)
+    forgetful.chmod(0o755)
+    (forgetful / f"batikkit-{os.getuid()}").symlink_to(next(forgetful.glob("batikkit-*")))
+    assert recall() == {}
+
+
+BROKEN = "import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n"
+
+
+@pytest.mark.parametrize("command", [["bench", "{}"], ["bench", "--dry-run", "{}"], ["predict", "{}", "x.png"]])
+def test_a_wheel_built_for_another_processor_kills_no_command(
+    shared_export: Path, forgetful: Path, tmp_path: Path, command: list[str]
+) -> None:
+    """The preferred runtime dies of its first instruction: the next one is taken, or the reason is told in one line."""
+    site = tmp_path / "site"
+    for package in ("ai_edge_litert", "tflite_runtime", "tensorflow"):
+        (site / package).mkdir(parents=True)
+        (site / package / "__init__.py").write_text(BROKEN)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]),
+        "TMPDIR": str(forgetful),
+    }
+    words = [word.format(shared_export / "int8.tflite") for word in command]
+    done = subprocess.run(
+        [sys.executable, "-c", "from batikkit.cli import main; main()", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert "no working runtime (ai-edge-litert: crashes (killed by SIGILL); " in line
+
+
+def test_the_first_that_works_falls_back(shared_export: Path, forgetful: Path, tmp_path: Path) -> None:
+    """The preferred runtime kills its process; the next one (here the real LiteRT under its name) is taken."""
+    site = tmp_path / "site"
+    for package in ("ai_edge_litert", "tflite_runtime"):
+        (site / package).mkdir(parents=True)
+        (site / package / "__init__.py").touch()
+    (site / "ai_edge_litert" / "interpreter.py").write_text(BROKEN)
+    (site / "tflite_runtime" / "interpreter.py").write_text(
+        f"import sys\nsys.path.remove({str(site)!r})\nfrom ai_edge_litert.interpreter import Interpreter\n"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]),
+        "TMPDIR": str(forgetful),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "from batikkit.cli import main; main()", "bench", "--dry-run",
+         shared_export / "int8.tflite"],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "runs under tflite-runtime" in done.stdout
+
+
+def test_a_crash_is_blamed_on_the_runtime_where_the_runtime_is_at_fault(
+    shared_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "tflite_runtime"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "interpreter.py").write_text(BROKEN)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    with pytest.raises(InputError, match=r"does not work here \(crashes \(killed by SIGILL\)\); .* is not to blame"):
+        probe(shared_export / "int8.tflite", runtime="tflite-runtime")
+
+
+@pytest.mark.parametrize("runtime", ["ai-edge-litert", "litert-compiled"])
+def test_only_the_runtimes_own_work_is_charged_to_loading(
+    shared_export: Path, runtime: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading and verifying the file is ours: whatever it takes, `init_ms` knows nothing of it."""
+    if try_runtime(runtime) is not None:
+        pytest.skip(f"{runtime} does not work here")
+    from batikkit.tflite import file, interpreters
+
+    reads: list[Path] = []
+    real = file.read_tflite
+    monkeypatch.setattr(file, "read_tflite", lambda path: reads.append(path) or real(path))
+    engine = interpreters.construct
+    inside: list[int] = []
+
+    def counted(*arguments: object, **named: object) -> object:
+        before = len(reads)
+        made = engine(*arguments, **named)  # type: ignore[arg-type]
+        inside.append(len(reads) - before)
+        return made
+
+    monkeypatch.setattr("batikkit.tflite.runtime.construct", counted)
+    model = real(shared_export / "int8.tflite")
+    load_verified(shared_export / "int8.tflite", runtime=runtime, threads=1, model=model)
+    assert inside == [0]
+    assert reads == []
+
+
+def test_the_end_of_a_process_is_quiet_too(shared_export: Path) -> None:
+    """CompiledModel's environment logs when the process ends."""
+    code = (
+        "import sys; from pathlib import Path; from batikkit.tflite.runtime import load_verified\n"
+        "kept = load_verified(Path(sys.argv[1]), runtime='litert-compiled', threads=1)\n"
+    )
+    if try_runtime("litert-compiled") is not None:
+        pytest.skip("litert-compiled does not work here")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(shared_export / "float32.tflite")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout + done.stderr == ""
 
 
 def test_an_exit_status_is_told_in_words() -> None:

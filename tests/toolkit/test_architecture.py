@@ -163,6 +163,46 @@ def test_only_heavy_modules_import_heavy_packages_at_the_top(module: str) -> Non
     assert not heavy, f"{module} belongs to the light path but imports {sorted(heavy)}"
 
 
+# Who loads a runtime into its own process, and why it may.
+LOADERS = {
+    "construct": {
+        "batikkit.tflite.interpreters": "the built-in model, asked for in a child",
+        "batikkit.tflite.runtime": "a file that a child has run",
+    },
+    "try_runtime": {"batikkit.tflite.interpreters": "defines it", "batikkit_benchmarks.worker": "is a child"},
+    "load_verified": {
+        "batikkit.tflite.runtime": "`open_model`, behind `vet`",
+        "batikkit.tflite.probe": "its child",
+        "batikkit_benchmarks.worker": "is a child",
+        "batikkit_exporters.ladder.judgement": "files it has just made, under a runtime that a child has tried",
+    },
+}
+# Training reads its own network's copy, made a moment before.
+FOREIGN_LOADERS = {"batikkit.tflite.interpreters", "batikkit.training.features"}
+
+
+@pytest.mark.parametrize("module", sorted(_modules()))
+def test_no_parent_constructs_an_interpreter(module: str) -> None:
+    """A wheel for another processor kills whoever loads it: that is always a child, or a process behind one."""
+    tree = ast.parse(_modules()[module].read_text(encoding="utf-8"))
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    called = {f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, (ast.Name, ast.Attribute))}
+    for function, allowed in LOADERS.items():
+        assert function not in called or module in allowed, f"{module} calls {function}"
+    runtimes = {"ai_edge_litert", "tflite_runtime"}
+    loads = {name for name in _imports(_modules()[module], top_level_only=False) if name.split(".")[0] in runtimes}
+    assert (not loads and "Interpreter" not in called) or module in FOREIGN_LOADERS, f"{module} loads {loads}"
+
+
+def test_what_is_loaded_was_run_by_a_child_before() -> None:
+    tree = ast.parse(_modules()["batikkit.tflite.runtime"].read_text(encoding="utf-8"))
+    (function,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "open_model")
+    lines = {
+        c.func.id: c.lineno for c in ast.walk(function) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)
+    }
+    assert lines["find_runtime"] < lines["vet"] < lines["load_verified"]
+
+
 # Distribution -> module, where the names differ.
 MODULE_NAMES = {
     "pillow": "PIL", "tensorflow-model-optimization": "tensorflow_model_optimization", "tf-keras": "tf_keras",

@@ -303,6 +303,35 @@ def test_unsafe_content_is_refused(tflite_models: Path, name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def added(model: Table) -> Table:
+    """The first tensor that the last ADD reads."""
+    return tensor(model, operators(model, "ADD")[-1], 0)
+
+
+UNUSUAL: dict[str, tuple[Edit, str]] = {
+    "types mixed": (lambda m: replace(added(m), "type", TENSOR_TYPES.index("int16")), "mixes types"),
+    "no buffer table": (lambda m: replace(m, "buffers", []), "holds no buffer table"),
+    "read early": (swap_first_operators, "before it is computed"),
+    "scale": (
+        lambda m: replace(added(m).table("quantization"), "scale", np.array([1e-36], np.float32)),
+        "unusable quantization scale",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_what_some_runtime_loads_is_unusual_not_damaged(tflite_models: Path, name: str) -> None:
+    """LiteRT loads such files; batikkit runs none of them, but does not say that their copy went wrong."""
+    edit, said = UNUSUAL[name]
+    with pytest.raises(InputError) as caught:
+        verify_tflite(edited((tflite_models / "int8.tflite").read_bytes(), edit), name="model")
+    message = str(caught.value)
+    assert message.startswith("model: unusual, not run: ")
+    assert said in message
+    assert "damaged" not in message
+    assert "copy it again" not in message
+
+
 def test_graphs_that_call_each_other_in_a_circle(tflite_models: Path) -> None:
     def own_body(model: Table) -> None:
         replace(operators(model, "WHILE")[0].table("builtin_options"), "body_subgraph_index", 0)

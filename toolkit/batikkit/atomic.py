@@ -95,6 +95,24 @@ def told_when_unwritable(path: Path) -> Iterator[None]:
         raise InputError(f"cannot write {path}: {error.strerror} ({error.filename}); name another place") from error
 
 
+def try_out(path: Path) -> None:
+    """Makes sure that a small file can be written to `path` now; leaves nothing there but its folder.
+
+    Raises:
+        DiskFullError, InputError: as for `replacing`.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    with told_when_full(path), told_when_unwritable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _beside(path, ".tmp", stem=path.stem)
+        try:
+            temporary.write_bytes(bytes(4096))
+            to_disk(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Writes `content` to `path`, whole or not at all."""
     with replacing(path) as temporary:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,11 @@ from batikkit import errors
 from batikkit.errors import BatikkitError
 from batikkit.operating_system import describe_exit, end_group, own_group
 from batikkit.pipe import Listener
+
+_CHATTER = re.compile(
+    r"\s*(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal"
+)
+"""Notes on progress, and what an emulator adds after a program's end."""
 
 Advance = Callable[[int, int], None]
 Answer = dict[str, Any]
@@ -116,7 +122,7 @@ class Child:
             self._errors.seek(0)
             said = self._errors.read().decode("utf-8", "replace")
             self.close()
-            raise ChildEndedError(status, next((ln.strip() for ln in reversed(said.splitlines()) if ln.strip()), ""))
+            raise ChildEndedError(status, last_words(said))
         message: Answer = json.loads(line)
         return message
 
@@ -128,6 +134,12 @@ class Child:
             if pipe is not None:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
+
+
+def last_words(stderr: str) -> str:
+    """The last line that a process said which is more than a note on its progress; empty when there is none."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
+    return lines[-1][:300] if lines else ""
 
 
 def serve(answer: Callable[[Answer, Advance], Answer]) -> None:

@@ -15,7 +15,6 @@ from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, read_labels
 from batikkit.tflite.metadata import read_metadata
-from batikkit.tflite.probe import vet
 from batikkit.tflite.runtime import LoadedModel, open_model
 
 
@@ -54,9 +53,7 @@ def open_variant(folder: Path, manifest: AssetsManifest, name: str, *, runtime: 
     Raises:
         InputError: no such model, or it does not load.
     """
-    path = folder / manifest.variant(name).file
-    vet(path, runtime=runtime)
-    return open_model(path, runtime=runtime)
+    return open_model(folder / manifest.variant(name).file, runtime=runtime)
 
 
 def _files(folder: Path, manifest: AssetsManifest) -> Passed:

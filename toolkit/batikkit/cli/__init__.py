@@ -29,7 +29,7 @@ from batikkit.cli.quickstart import quickstart
 from batikkit.cli.report import report
 from batikkit.cli.train import train
 from batikkit.cli.verify import verify
-from batikkit.errors import BatikkitError
+from batikkit.errors import BatikkitError, InputError
 
 app = typer.Typer(
     name="batikkit",
@@ -87,6 +87,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(argv: Sequence[str] | None) -> None:
     try:
         app(args=None if argv is None else list(argv), prog_name="batikkit")
+    except FileNotFoundError as error:
+        if "No usable temporary directory" not in str(error):
+            raise
+        raise InputError(f"{error.strerror}: set TMPDIR to a folder that can be written") from error
     except ImportError as error:
         trouble = numpy_trouble(error)
         if trouble is None:

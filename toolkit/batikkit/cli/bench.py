@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import JsonFile, RunsDir, Seed
+from batikkit.cli.options import InputRange, JsonFile, Logits, RunsDir, Seed, pair
 
 if TYPE_CHECKING:
-    from batikkit_benchmarks.bench import Settings
     from batikkit_benchmarks.budget import Budget
+    from batikkit_benchmarks.plan import Settings
     from batikkit_benchmarks.report import BenchReport
     from batikkit_benchmarks.targets import Selection
 
@@ -29,14 +29,20 @@ def bench(
         typer.Option(help="A runtime, several times if you like, or 'all'.", show_default="the first that works"),
     ] = None,
     threads: Annotated[str, typer.Option(help="Thread counts, such as 1,2,4, or 'sweep'.")] = "1",
-    min_seconds: Annotated[float, typer.Option(help="Measure each configuration at least this long.")] = 5.0,
+    processes: Annotated[
+        int | None,
+        typer.Option(help="Fresh processes for each; p50 gets their spread.", show_default="1, with --official 3"),
+    ] = None,
+    min_seconds: Annotated[float, typer.Option(help="Measure in each process at least this long.")] = 5.0,
     runs: Annotated[int, typer.Option(help="Measure at least this many runs of each.")] = 100,
     warmup: Annotated[int, typer.Option(help="Runs before the measured ones.")] = 10,
-    official: Annotated[bool, typer.Option("--official", help="1024 runs and 60 s of each, as MLPerf does.")] = False,
+    official: Annotated[bool, typer.Option("--official", help="1024 runs and 60 s as MLPerf, 3 processes.")] = False,
     pin: Annotated[str | None, typer.Option(metavar="CPUS", help="Confine to CPUs such as 2,3, or 'auto'.")] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Evaluate on these photographs, not on the parity pack.")
     ] = None,
+    input_range: InputRange = None,
+    logits: Logits = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Verify, load and run each file once; measure nothing.")
     ] = False,
@@ -67,9 +73,9 @@ def bench(
 
     Example: batikkit bench export/ --json pi5.json
     """
-    from batikkit_benchmarks.bench import OFFICIAL_RUNS, OFFICIAL_SECONDS, Settings
     from batikkit_benchmarks.budget import Limits
     from batikkit_benchmarks.host import read_host
+    from batikkit_benchmarks.plan import OFFICIAL_PROCESSES, OFFICIAL_RUNS, OFFICIAL_SECONDS, Settings
     from batikkit_benchmarks.targets import select
 
     usable_cores = read_host().usable_cores
@@ -79,12 +85,15 @@ def bench(
     settings = Settings(
         runtimes=_runtimes(runtime),
         threads=counts,
+        processes=processes if processes is not None else OFFICIAL_PROCESSES if official else 1,
         warmup=warmup,
         min_runs=OFFICIAL_RUNS if official else runs,
         min_seconds=OFFICIAL_SECONDS if official else min_seconds,
         seed=seed,
         cpus=_cpus(pin, max(counts)),
         data=str(data) if data else None,
+        input_range=pair(input_range),
+        logits=logits,
     )
     selection = select(places or [], runs_dir=runs_dir)
     if dry_run:
@@ -149,13 +158,13 @@ def _budget(name: str | None, limits: object) -> Budget:
 def _rehearse(selection: Selection, settings: Settings) -> None:
     """Verifies, loads and runs each file once in a child process."""
     from batikkit.tflite.probe import Prober
-    from batikkit_benchmarks.bench import plan
     from batikkit_benchmarks.host import read_host
+    from batikkit_benchmarks.plan import plan
     from batikkit_benchmarks.tables import megabytes
 
     configurations = plan(selection, settings, read_host())
     for runtime in dict.fromkeys(wanted.runtime for wanted in configurations):
-        with Prober(runtime=runtime) as prober:
+        with Prober(runtime=runtime, input_range=settings.input_range) as prober:
             for target in selection.targets:
                 prober.check(target.path)
                 shape = "x".join(map(str, target.model.inputs[0].shape))
@@ -164,42 +173,51 @@ def _rehearse(selection: Selection, settings: Settings) -> None:
                     f"{target.variant}: {megabytes(target.model.size_bytes)}, {target.model.inputs[0].dtype} {shape}, "
                     f"{len(target.labels)} motifs, runs under {runtime}, {pack}"
                 )
+    for refused in selection.refused:
+        typer.echo(f"cannot be run: {refused.reason}")
+    fresh = "" if settings.processes == 1 else f" in each of {settings.processes} processes"
     typer.echo(
         f"would measure {len(configurations)} configuration(s), each {settings.min_runs} runs and "
-        f"{settings.min_seconds:g} s at least"
+        f"{settings.min_seconds:g} s at least{fresh}"
     )
+    if selection.refused:
+        raise typer.Exit(1)
 
 
 def _measure(
     selection: Selection, settings: Settings, budget: Budget, json_file: Path | None, junit: Path | None
 ) -> None:
     from batikkit.console import note, progress
-    from batikkit_benchmarks.bench import Configuration, run_bench
-    from batikkit_benchmarks.junit import write_junit
-    from batikkit_benchmarks.report import write_report
+    from batikkit.errors import InputError
+    from batikkit_benchmarks.bench import run_bench
+    from batikkit_benchmarks.host import read_host
+    from batikkit_benchmarks.plan import Configuration
+    from batikkit_benchmarks.record import Records, stamp
 
+    host = read_host()
+    records = Records.prepare(selection.run, host, json_file=json_file, junit=junit, created=stamp())
     report: BenchReport | None = None
-    files: list[Path] = []
 
     def started(wanted: Configuration, number: int, total: int) -> None:
         note(f"[{number}/{total}] {wanted.name}")
 
     try:
         with progress("bench") as advance:
-            for report in run_bench(selection, settings, budget=budget, started=started, advance=advance):
-                files = files or _report_files(selection, report, json_file)
-                for file in files:
-                    write_report(file, report)
-                if junit:
-                    write_junit(junit, report)
+            for report in run_bench(
+                selection, settings, budget=budget, host=host, started=started, advance=advance, fault=note
+            ):
+                records.write(report)
     except KeyboardInterrupt:
+        if report is not None:
+            _show(report)
         done = len(report.results) if report else 0
-        note(f"stopped: {done} finished result(s) kept{' in ' + str(files[0]) if files else ''}")
+        note(f"stopped: {done} finished result(s), {records.kept}")
         raise typer.Exit(130) from None
     assert report is not None
     _show(report)
-    for file in [*files, *([junit] if junit else [])]:
-        note(f"written: {file}")
+    note(records.kept)
+    if records.problem:
+        raise InputError(f"{records.problem}; the table above is all there is")
     if report.failures or not all(gate.passed for gate in report.gates):
         raise typer.Exit(1)
 
@@ -214,17 +232,3 @@ def _show(report: BenchReport) -> None:
         console.width = 150
     for part in renderables(report):
         console.print(part)
-
-
-def _report_files(selection: Selection, report: BenchReport, json_file: Path | None) -> list[Path]:
-    """Where the report goes: the file asked for, and the run's own folder when a run was benched."""
-    import re
-
-    from batikkit.runs import BENCH_FOLDER
-
-    files = [json_file] if json_file else []
-    if selection.run:
-        stamp = re.sub(r"[-:]", "", report.created)
-        host = re.sub(r"[^A-Za-z0-9._-]+", "-", report.host.name)
-        files.append(selection.run / BENCH_FOLDER / f"{host}-{stamp}.json")
-    return files

@@ -26,6 +26,29 @@ JsonFile = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that chance decides.")]
 
+# What the user says of a .tflite file that nobody else tells.
+InputRange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOW,HIGH",
+        help="What black and white become in the input, such as -1,1.",
+        show_default="what manifest, metadata or quantization say, else 0,255",
+    ),
+]
+Logits = Annotated[bool, typer.Option("--logits", help="The file leaves out the softmax: apply it.")]
+
+
+def pair(wanted: str | None) -> tuple[float, float] | None:
+    """Reads `LOW,HIGH`."""
+    if wanted is None:
+        return None
+    try:
+        low, high = map(float, wanted.split(","))
+    except ValueError:
+        raise InputError(f"--input-range {wanted!r}: write what black and white become, such as -1,1") from None
+    return low, high
+
+
 # Settings of a training, for every command that trains.
 Preset = Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.")]
 Overrides = Annotated[

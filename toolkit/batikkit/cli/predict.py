@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from batikkit.cli.options import InputRange, Logits, pair
+
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A .tflite file; its labels.txt lies beside it.")],
@@ -14,6 +16,8 @@ def predict(
     top: Annotated[int, typer.Option(help="How many motifs to name.")] = 3,
     labels: Annotated[Path | None, typer.Option(help="Label file.", show_default="labels.txt beside the model")] = None,
     runtime: Annotated[str | None, typer.Option(help="A runtime.", show_default="the first that works")] = None,
+    input_range: InputRange = None,
+    logits: Logits = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
 ) -> None:
     """Name the motif on photographs with an exported model. Needs no TensorFlow.
@@ -23,9 +27,15 @@ def predict(
     import dataclasses
     import json
 
+    from batikkit.assets.manifest import find_variant
+    from batikkit.console import note
     from batikkit.evaluation.predict import Classifier
+    from batikkit.tflite.runtime import Wishes
 
-    for prediction in Classifier(model, labels=labels, runtime=runtime).predict(images, top=top):
+    classifier = Classifier(model, labels=labels, runtime=runtime, wishes=Wishes(pair(input_range), logits))
+    if classifier.model.caution and find_variant(model) is None:
+        note(f"note: {classifier.model.caution}")
+    for prediction in classifier.predict(images, top=top):
         if as_json:
             guesses = [dataclasses.asdict(guess) for guess in prediction.guesses]
             typer.echo(json.dumps({"image": str(prediction.image), "guesses": guesses}, ensure_ascii=False))

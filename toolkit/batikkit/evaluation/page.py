@@ -16,7 +16,7 @@ from batikkit.evaluation.text import (
     system_table,
     verdicts,
 )
-from batikkit.web_page import html_table, web_page
+from batikkit.web_page import Html, html_table, web_page
 
 
 def to_html(comparison: Comparison) -> str:
@@ -36,7 +36,7 @@ def to_html(comparison: Comparison) -> str:
     if rows:
         body += ["<h2>Most confused motifs</h2>", _card(_table(headings, rows))]
     body += [_misses(comparison), _curves(comparison), *_method(comparison)]
-    return web_page(comparison.title, body)
+    return web_page(comparison.title, map(Html, body))
 
 
 def _heading(comparison: Comparison) -> str:
@@ -47,7 +47,7 @@ def _heading(comparison: Comparison) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return html_table(headings, [[escape(cell) for cell in row] for row in rows])
+    return html_table(headings, rows)
 
 
 def _card(content: str) -> str:
@@ -111,5 +111,5 @@ def _curves(comparison: Comparison) -> str:
 
 
 def _method(comparison: Comparison) -> list[str]:
-    facts = html_table(["", ""], [[escape(k), escape(v)] for k, v in comparison.facts.items()], text=True)
+    facts = html_table(["", ""], comparison.facts.items(), text=True)
     return ["<h2>How this was measured</h2>", _list(method(comparison)), _card(facts) if comparison.facts else ""]

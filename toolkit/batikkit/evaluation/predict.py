@@ -11,8 +11,7 @@ from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.metrics import best_first
 from batikkit.tflite.labelled import check_labelled
-from batikkit.tflite.probe import vet
-from batikkit.tflite.runtime import LoadedModel, open_model
+from batikkit.tflite.runtime import LoadedModel, Wishes, open_model
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,23 @@ class Classifier:
         labels: Label file; the one beside the model when None.
         runtime: Name of a runtime; the first that works when None.
         threads: Threads of the runtime.
+        wishes: What the user says of a file that nobody else tells.
 
     Raises:
         InputError: damaged file, no labels, or labels that do not match the output.
         VerificationError: the labels are another model's, or in another order.
     """
 
-    def __init__(self, path: Path, *, labels: Path | None = None, runtime: str | None = None, threads: int = 1) -> None:
-        vet(path, runtime=runtime)
-        self.model: LoadedModel = open_model(path, runtime=runtime, threads=threads)
+    def __init__(
+        self,
+        path: Path,
+        *,
+        labels: Path | None = None,
+        runtime: str | None = None,
+        threads: int = 1,
+        wishes: Wishes | None = None,
+    ) -> None:
+        self.model: LoadedModel = open_model(path, runtime=runtime, threads=threads, wishes=wishes)
         source = labels or path.parent / LABELS_FILE
         self.labels = read_labels(source)
         outputs = self.model.output.shape[-1]

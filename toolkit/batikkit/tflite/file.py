@@ -14,7 +14,7 @@ from pathlib import Path
 
 from batikkit.errors import InputError
 from batikkit.tflite.flatbuffer import FlatbufferError, Table, read_flatbuffer
-from batikkit.tflite.graph import Graph, ModelFault, Operator, Tensor, buffer_bytes, read_graphs
+from batikkit.tflite.graph import Graph, ModelFault, Operator, Tensor, UnusualModel, buffer_bytes, read_graphs
 from batikkit.tflite.operators import check_operator
 from batikkit.tflite.schema import FILE_IDENTIFIER, FLOAT_TYPES, SCHEMA
 
@@ -113,6 +113,10 @@ def verify_tflite(data: bytes, *, name: str) -> tuple[Table, tuple[Graph, ...]]:
                 check_operator(operator)
     except FlatbufferError as fault:
         raise InputError(f"{name}: truncated or damaged: {fault}; export or copy it again") from None
+    except UnusualModel as finding:
+        raise InputError(
+            f"{name}: unusual, not run: {finding}; some runtimes load such files, batikkit runs only what it can prove"
+        ) from None
     except ModelFault as fault:
         raise InputError(f"{name}: damaged or unsafe to run: {fault}; export or copy it again") from None
     return model, graphs

@@ -29,6 +29,10 @@ class ModelFault(ValueError):
     """The file is a flatbuffer of the right schema, but no runtime can run what it says."""
 
 
+class UnusualModel(ModelFault):
+    """What some runtime loads, but batikkit does not run: it cannot be proven that every one survives it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
     """One tensor of a graph.
@@ -102,6 +106,12 @@ def need(condition: bool, fault: str) -> None:
         raise ModelFault(fault)
 
 
+def need_usual(condition: bool, finding: str) -> None:
+    """Raise `UnusualModel(finding)` unless the condition holds."""
+    if not condition:
+        raise UnusualModel(finding)
+
+
 def buffer_bytes(model: Table, index: int, data: bytes) -> NDArray[np.uint8]:
     """Content of one buffer, uint8 [bytes], wherever the file keeps it; buffer 0 and absent ones are empty.
 
@@ -131,7 +141,7 @@ def read_graphs(model: Table, data: bytes) -> tuple[Graph, ...]:
     version = model.integer("version")
     need(version == schema.SCHEMA_VERSION, f"its schema version is {version}, not {schema.SCHEMA_VERSION}")
     need(bool(model.tables("subgraphs")), "it holds no graph")
-    need(bool(model.tables("buffers")), "it holds no buffer table")
+    need_usual(bool(model.tables("buffers")), "it holds no buffer table")
     graphs = tuple(_graph(model, subgraph, data) for subgraph in model.tables("subgraphs"))
     _check_calls(graphs)
     _check_signatures(model, graphs)
@@ -291,7 +301,7 @@ def _check_order(graph: Graph) -> None:
     for operator in graph.operators:
         for tensor in operator.inputs:
             ready = tensor is None or tensor.index in known
-            need(ready, f"{operator.label()} reads {tensor.label() if tensor else ''} before it is computed")
+            need_usual(ready, f"{operator.label()} reads {tensor.label() if tensor else ''} before it is computed")
         for tensor in operator.outputs:
             need(not tensor.variable, f"{operator.label()} writes the state {tensor.label()}")
             need(tensor.index not in written, f"{operator.label()} overwrites {tensor.label()}")

@@ -1,12 +1,15 @@
-"""Which runtimes work here, and the one place that constructs an interpreter.
+"""Which runtimes there are, and the one place that constructs an interpreter.
 
-A runtime counts as found only when it has answered a built-in 368-byte model correctly. Importing proves nothing:
-tflite-runtime under NumPy 2 imports without complaint and fails at its first `Interpreter(...)`.
+A runtime counts as found only when it has answered a built-in 368-byte model correctly, in a child process
+(`batikkit.tflite.tried`). Importing proves nothing: tflite-runtime under NumPy 2 imports without complaint and fails at
+its first `Interpreter(...)`.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import importlib
 import importlib.util
 import os
@@ -63,6 +66,12 @@ class Engine(Protocol):
     def read(self) -> Array:
         """A copy of the output tensor, as the file's dtype."""
 
+    def settle(self) -> None:
+        """Uses the tensors once where the runtime logs their first use; no part of loading."""
+
+    def nodes(self) -> list[dict[str, Any]] | None:
+        """The runtime's list of operators, those of delegates included; None where it keeps none."""
+
 
 @dataclass(frozen=True)
 class TensorSpec:
@@ -75,17 +84,25 @@ class TensorSpec:
     zero_point: int | None = None
 
 
+Tensors = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""Inputs and outputs of a file."""
+
+
 def find_runtime(name: str | None = None) -> str:
     """The runtime to use: `name` when it works, else the first working one of `PREFERRED`.
+
+    Child processes try them; this one loads none.
 
     Raises:
         InputError: unknown, not installed, or broken; the message carries the reason.
     """
     if name is not None and name not in RUNTIMES:
         raise InputError(f"unknown runtime {name!r}: choose one of {', '.join(RUNTIMES)}")
+    from batikkit.tflite.tried import trial
+
     failures = []
     for candidate in (name,) if name else PREFERRED:
-        problem = try_runtime(candidate)
+        problem = trial(candidate)
         if problem is None:
             return candidate
         failures.append(f"{candidate}: {problem}")
@@ -98,7 +115,10 @@ _tried: dict[str, str | None] = {}
 
 
 def try_runtime(name: str) -> str | None:
-    """Runs the built-in model under `name`; None when the answer is right, else why not. Remembered per process."""
+    """Runs the built-in model under `name` in this very process, which it may kill: for children alone.
+
+    None when the answer is right, else why not. Remembered per process.
+    """
     if name not in _tried:
         _tried[name] = _try(name)
     return _tried[name]
@@ -110,7 +130,7 @@ def _try(name: str) -> str | None:
         return "not installed"
     with resources.as_file(resources.files("batikkit.tflite") / "probe.tflite") as path:
         try:
-            engine = construct(name, path, threads=1)
+            engine = construct(name, path, threads=1, tensors=_PROBE_TENSORS)
             engine.write(np.array([[[[1, 2, 3]]]], np.float32))
             engine.invoke()
             answer = engine.read().reshape(-1)
@@ -118,6 +138,9 @@ def _try(name: str) -> str | None:
             return f"{type(error).__name__}: {first_line(error)}"
     expected = np.exp([1.0, 2.0, 3.0]) / np.exp([1.0, 2.0, 3.0]).sum()
     return None if np.allclose(answer, expected, atol=1e-3) else f"wrong answer {answer.tolist()} for softmax(1, 2, 3)"
+
+
+_PROBE_TENSORS: Tensors = tuple((TensorSpec(name, (1, 1, 1, 3), "float32"),) for name in ("image", "prediction"))  # type: ignore[assignment]
 
 
 def probe_model() -> bytes:
@@ -133,13 +156,14 @@ def version(name: str) -> str:
         return "unknown"
 
 
-def construct(name: str, path: Path, *, threads: int, float16: bool = False) -> Engine:
+def construct(name: str, path: Path, *, threads: int, tensors: Tensors, float16: bool = False) -> Engine:
     """Constructs the interpreter `name` on a file: the only place in batikkit that does.
 
     Args:
         name: One of `RUNTIMES`.
         path: The file.
         threads: Of the interpreter.
+        tensors: The file's inputs and outputs, for the runtime that does not tell scale and zero point.
         float16: Compute in float16 what a file holds in floats, as GPUs and ARMv8.2 do; `litert-compiled` alone can.
 
     Raises:
@@ -147,7 +171,7 @@ def construct(name: str, path: Path, *, threads: int, float16: bool = False) -> 
     """
     with quiet_native():
         if name == "litert-compiled":
-            return _Compiled(path, threads=threads, float16=float16)
+            return _Compiled(path, threads=threads, tensors=tensors, float16=float16)
         return _Interpreter(_interpreter_class(name), path, threads=threads)
 
 
@@ -176,6 +200,13 @@ class _Interpreter:
             raise ValueError(f"{len(self._inputs)} inputs and {len(self._outputs)} outputs, a classifier has one each")
         return _spec(self._inputs[0]), _spec(self._outputs[0])
 
+    def settle(self) -> None:
+        pass
+
+    def nodes(self) -> list[dict[str, Any]] | None:
+        listing = getattr(self._interpreter, "_get_ops_details", None)
+        return None if listing is None else list(listing())
+
     def write(self, value: Array) -> None:
         self._interpreter.set_tensor(self._inputs[0]["index"], value)
 
@@ -186,26 +217,28 @@ class _Interpreter:
 class _Compiled:
     """LiteRT's CompiledModel on the CPU."""
 
-    def __init__(self, path: Path, *, threads: int, float16: bool) -> None:
-        from batikkit.tflite.file import read_tflite
-
+    def __init__(self, path: Path, *, threads: int, tensors: Tensors, float16: bool) -> None:
         module = importlib.import_module("ai_edge_litert.compiled_model")
+        _silence_the_end()
         options = module.Options(
             hardware_accelerators=module.HardwareAccelerator.CPU,
             cpu_options=module.CpuOptions(num_threads=threads, xnnpack_flags=_FORCE_FLOAT16 if float16 else None),
         )
         compiled = module.CompiledModel.from_file(str(path), options=options)
         # CompiledModel does not tell scale and zero point; the file does.
-        model = read_tflite(path)
-        self._details = tuple(
-            TensorSpec(t.name, tuple(t.shape), t.dtype, t.scale, t.zero_point) for t in (*model.inputs, *model.outputs)
-        )
+        self._details = (*tensors[0], *tensors[1])
         self._native = [compiled, compiled.create_input_buffers(0), compiled.create_output_buffers(0)]
         del compiled
-        # Buffers log when first used, and the environment when it goes: both are kept inside the quiet.
-        self.write(np.zeros(self._details[0].shape, self._details[0].dtype))
-        self.read()
         weakref.finalize(self, _release_quietly, self._native)
+
+    def settle(self) -> None:
+        # Buffers log when first used, and the environment when it goes: both are kept inside the quiet.
+        with quiet_native():
+            self.write(np.zeros(self._details[0].shape, self._details[0].dtype))
+            self.read()
+
+    def nodes(self) -> list[dict[str, Any]] | None:
+        return None
 
     def details(self) -> tuple[TensorSpec, TensorSpec]:
         if len(self._details) != 2:
@@ -223,6 +256,12 @@ class _Compiled:
         result = self._details[1]
         flat = self._native[2][0].read(int(np.prod(result.shape)), np.dtype(result.dtype).type)
         return np.array(flat, copy=True)
+
+
+@functools.cache
+def _silence_the_end() -> None:
+    """LiteRT's environment logs once more when the process ends, after everything of Python's."""
+    atexit.register(lambda: _quiet.heard or os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 
 def _release_quietly(owned: list[Any]) -> None:
@@ -248,11 +287,16 @@ class _Quiet:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
+        self.heard = False
         self._undo = contextlib.ExitStack()
+
+    def hear(self) -> None:
+        """Silences nothing in this process: for children, whose parent wants the runtime's last words."""
+        self.heard = True
 
     def __enter__(self) -> None:
         with self._lock:
-            if self._inside == 0:
+            if self._inside == 0 and not self.heard:
                 self._undo.enter_context(_silenced())
             self._inside += 1
 

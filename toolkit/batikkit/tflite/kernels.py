@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from batikkit.tflite.graph import Operator, Tensor, need
+from batikkit.tflite.graph import Operator, Tensor, need, need_usual
 
 _MAX_STEP = 4096
 _INTEGERS = ("int8", "uint8", "int16")
@@ -41,7 +41,7 @@ def _types(operator: Operator, *combinations: str) -> None:
             have == "-" or have in want.split("|") for have, want in zip(found, words, strict=True)
         ):
             return
-    need(False, f"{operator.label()} cannot work on {', '.join(found)}")
+    need_usual(False, f"{operator.label()} cannot work on {', '.join(found)}")
 
 
 def _quantized(operator: Operator, *tensors: Tensor) -> None:
@@ -181,7 +181,7 @@ def check_dense(operator: Operator) -> None:
 def check_broadcast(operator: Operator) -> None:
     """ADD, SUB, MUL, DIV."""
     left, right, output = _input(operator, 0), _input(operator, 1), operator.outputs[0]
-    need(left.dtype == right.dtype == output.dtype, f"{operator.label()} mixes types")
+    need_usual(left.dtype == right.dtype == output.dtype, f"{operator.label()} mixes types")
     _quantized(operator, left, right, output)
     try:
         shape = np.broadcast_shapes(left.shape, right.shape)
@@ -253,7 +253,7 @@ def check_concatenate(operator: Operator) -> None:
             a == b for i, (a, b) in enumerate(zip(shape, tensor.shape, strict=False)) if i != axis
         )
         need(fits or not tensor.static, f"{operator.label()} cannot join {tuple(shape)} with {tensor.shape}")
-    need(all(t.dtype == output.dtype for t in tensors), f"{operator.label()} mixes types")
+    need_usual(all(t.dtype == output.dtype for t in tensors), f"{operator.label()} mixes types")
     _quantized(operator, *tensors, output)
     if all(tensor.static for tensor in tensors):
         shape[axis] = sum(tensor.shape[axis] for tensor in tensors)

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from batikkit.errors import InputError
-from batikkit.tflite.file import verify_tflite
+from batikkit.tflite.encoding import Normalization
+from batikkit.tflite.file import TfliteModel, verify_tflite
 from batikkit.tflite.flatbuffer import FlatbufferError, Table, parse_schema, read_flatbuffer
 from batikkit.tflite.graph import buffer_bytes
 
@@ -109,11 +110,31 @@ def read_metadata(model_bytes: bytes, *, name: str = "model") -> ModelMetadata |
     if not entries:
         return None
     content = buffer_bytes(model, entries[0].integer("buffer"), model_bytes).tobytes()
+    root = _root(content, name)
+    return _describe(root, read_attached_files(model_bytes, name=name), name)
+
+
+def read_normalization(model: TfliteModel) -> Normalization | None:
+    """The NormalizationOptions of a verified file; None where it declares none.
+
+    Raises:
+        InputError: its metadata is damaged.
+    """
+    content = model.metadata.get(METADATA_NAME)
+    if content is None:
+        return None
+    root = _root(content, str(model.path))
+    subgraph = next(iter(root.tables("subgraph_metadata")), None)
+    source = next(iter(subgraph.tables("input_tensor_metadata")), None) if subgraph else None
+    mean, std = _normalization(source)
+    return Normalization(mean, std) if mean and std else None
+
+
+def _root(content: bytes, name: str) -> Table:
     try:
-        root = read_flatbuffer(content, METADATA_SCHEMA, "ModelMetadata", identifier=METADATA_IDENTIFIER)
+        return read_flatbuffer(content, METADATA_SCHEMA, "ModelMetadata", identifier=METADATA_IDENTIFIER)
     except FlatbufferError as fault:
         raise InputError(f"{name}: its metadata is damaged: {fault}; export it again") from None
-    return _describe(root, read_attached_files(model_bytes, name=name), name)
 
 
 def read_attached_files(model_bytes: bytes, *, name: str = "model") -> dict[str, bytes]:

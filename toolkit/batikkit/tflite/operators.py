@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from batikkit.tflite import kernels
-from batikkit.tflite.graph import Operator, Tensor, need
+from batikkit.tflite.graph import Operator, Tensor, need, need_usual
 
 _ACTIVATIONS = range(6)
 
@@ -132,7 +132,7 @@ def _check_scales(operator: Operator, tensor: Tensor) -> None:
         sane = bool(np.all(tensor.scale > 1e-30) and np.all(tensor.scale < 1e30))
         # Converters write scale 0 for channels whose weights are all zero, which kernels take.
         weights = tensor.data is not None and bool(np.all((tensor.scale >= 0) & (tensor.scale < 1e30)))
-        need(sane or weights, f"{operator.label()}: {tensor.label()} has an unusable quantization scale")
+        need_usual(sane or weights, f"{operator.label()}: {tensor.label()} has an unusable quantization scale")
 
 
 _RULES: dict[str, _Rule] = {

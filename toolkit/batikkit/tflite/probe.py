@@ -6,40 +6,45 @@ files of unknown origin that are structurally sound.
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from batikkit.child import Child, ChildEndedError, ChildSilentError, serve
-from batikkit.child import private_stdout as private_stdout
 from batikkit.errors import InputError
-from batikkit.manifest import manifest_path, read_manifest
-from batikkit.operating_system import describe_exit, limit_child
+from batikkit.operating_system import limit_child
+from batikkit.tflite.interpreters import find_runtime, quiet_native
+from batikkit.tflite.tried import START_LIMIT_S, file_key, recall, remember, try_in_child
 
 TIME_LIMIT_S = 60.0
 """A model that has not loaded and run once after this long is taken to hang: a Pi Zero 2 needs about two seconds."""
 
-START_LIMIT_S = 180.0
-"""Importing TensorFlow on a small board takes long; it is not the file's fault."""
+
+Range = tuple[float, float]
 
 
-def vet(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
-    """Makes sure that `path` may be loaded in this process.
+def vet(
+    path: Path,
+    *,
+    runtime: str | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+    input_range: Range | None = None,
+) -> None:
+    """Makes sure that `path` may be loaded in this process: a child has run it under this runtime on this machine.
 
-    A file that matches the manifest beside it was run when it was exported; any other one is probed first.
+    A manifest proves only that it ran where it was exported, on another processor. What ran is remembered.
 
     Raises:
-        InputError: the file is damaged, or the child that tried it died, hung or refused it.
+        InputError: the file is damaged, no runtime works, or the child that tried it died, hung or refused it.
     """
     from batikkit.tflite.file import read_tflite
 
-    model = read_tflite(path)
-    if manifest_path(path).is_file():
-        with contextlib.suppress(InputError):
-            if read_manifest(manifest_path(path)).sha256 == model.sha256:
-                return
-    probe(path, runtime=runtime, time_limit_s=time_limit_s)
+    found = find_runtime(runtime)
+    key = file_key(found, read_tflite(path).sha256)
+    if key not in recall():
+        with Prober(runtime=found, time_limit_s=time_limit_s, input_range=input_range) as prober:
+            prober.check(path)
+        remember(key, None)
 
 
 def probe(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
@@ -53,11 +58,20 @@ def probe(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_
 
 
 class Prober:
-    """A child process that tries one file after another; replaced by a new one whenever a file kills it."""
+    """A child process that tries one file after another; replaced by a new one whenever a file kills it.
 
-    def __init__(self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
+    Args:
+        runtime: One of `RUNTIMES`; None takes the first of `PREFERRED` that works.
+        time_limit_s: For one file.
+        input_range: What black and white become in the input of files that do not tell.
+    """
+
+    def __init__(
+        self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S, input_range: Range | None = None
+    ) -> None:
         self._runtime = runtime
         self._time_limit_s = time_limit_s
+        self._range = input_range
         self._child: Child | None = None
 
     def __enter__(self) -> Prober:
@@ -77,9 +91,10 @@ class Prober:
         from batikkit.tflite.file import read_tflite
 
         read_tflite(path)
-        child = self._running()
+        self._runtime = self._runtime or find_runtime()
+        question = {"path": str(path), "runtime": self._runtime, "range": self._range}
         try:
-            child.ask({"path": str(path), "runtime": self._runtime}, silence_s=self._time_limit_s)
+            self._running().ask(question, silence_s=self._time_limit_s)
         except ChildSilentError:
             self.close()
             raise InputError(
@@ -87,8 +102,15 @@ class Prober:
             ) from None
         except ChildEndedError as ended:
             self.close()
-            died = describe_exit(ended.status)
-            raise InputError(f"{path} crashes the runtime ({died}): export it again or do not use it") from None
+            raise InputError(self._blame(path, ended)) from None
+
+    def _blame(self, path: Path, ended: ChildEndedError) -> str:
+        """Whether the file or the runtime itself is at fault, with what was said last."""
+        assert self._runtime is not None
+        problem = try_in_child(self._runtime)
+        if problem is not None:
+            return f"{self._runtime} does not work here ({problem}); {path} is not to blame: see 'batikkit doctor'"
+        return f"{path} crashes the runtime ({ended}): export it again or do not use it"
 
     def close(self) -> None:
         """Ends the child."""
@@ -115,19 +137,16 @@ def _try_file(question: dict[str, Any], _advance: object) -> dict[str, Any]:
     """
     import numpy as np
 
-    from batikkit.errors import first_line
-    from batikkit.tflite.interpreters import NATIVE_ERRORS
-    from batikkit.tflite.runtime import open_model
+    from batikkit.tflite.runtime import Wishes, load_verified
 
-    path = Path(question["path"])
-    try:
-        model = open_model(path, runtime=question["runtime"])
-        model.classify(np.full(model.input.shape[1:], 128, np.uint8))
-    except NATIVE_ERRORS as error:
-        raise InputError(f"the runtime refuses to run {path}: {first_line(error)}") from error
+    asked = question["range"]
+    wishes = Wishes((asked[0], asked[1]) if asked else None)
+    model = load_verified(Path(question["path"]), runtime=question["runtime"], threads=1, wishes=wishes)
+    model.run(np.full(model.input.shape[1:], 128, np.uint8))
     return {}
 
 
 if __name__ == "__main__":
     limit_child()
+    quiet_native().hear()
     serve(_try_file)
