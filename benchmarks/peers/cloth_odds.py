@@ -5,7 +5,7 @@ different photographs of a motif mostly two; copies of a photograph, which batik
 out. Windows are zoomed and turned as if somebody had taken them from nearer or farther. A logistic regression in which
 both kinds weigh the same gives the odds.
 
-    python benchmarks/peers/cloth_odds.py DIR --weights none mobilenet_v2_1.0_no_top.h5 --draws 5
+    python benchmarks/peers/cloth_odds.py DIR --weights none mobilenet_v2_1.0_no_top.h5
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="photographs, mostly of different cloths")
     parser.add_argument("--weights", nargs="+", default=["none"], help="MobileNetV2 no-top files; none: no network")
-    parser.add_argument("--draws", type=int, default=5, help="sets of windows")
+    parser.add_argument("--draws", type=int, default=3, help="sets of windows")
     options = parser.parse_args()
     paths = independent(options.folder)
     print(f"{len(paths)} photographs of {options.folder}, {options.draws} draws of 2 windows each")

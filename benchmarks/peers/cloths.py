@@ -9,8 +9,8 @@ split of the true cloths. The model is that of `leak.py`, frozen features and a 
 * perceptual hashes: pHash of the `imagehash` package, at most 8 differing bits in any of 8 orientations, transitively;
 * truth: the cloths of the file.
 
-With `--turned` it also prints, for a folder `MOTIF/NAME_rotDEGREES.jpg` whose motifs are one cloth each, how many groups
-of copies and how many cloths are found.
+With `--turned` it also prints, for a folder `MOTIF/NAME_rotDEGREES.jpg` whose motifs are one cloth each, how many
+groups of copies and how many cloths are found.
 
     python benchmarks/peers/cloths.py DIR --truth truth.csv --weights mobilenet_v2_1.0_no_top.h5 --seeds 5
 """
@@ -36,8 +36,7 @@ from batikkit.console import note
 from batikkit.data.cloth_look import Texture
 from batikkit.data.dataset import Sample
 from batikkit.data.duplicates import UnionFind
-from batikkit.data.grouping import groups_per_class
-from batikkit.data.prepared import Grouping, load_dataset
+from batikkit.data.prepared import Grouping, PreparedData, load_dataset
 from batikkit.data.split import assign_splits
 from batikkit.errors import InputError
 from batikkit.images import load_rgb
@@ -69,8 +68,7 @@ class Result:
     remark: str
 
 
-def by_batikkit(root: Path, texture: Texture) -> Way:
-    prepared = load_dataset(root, grouping=Grouping(texture=texture), cache=False)
+def by_batikkit(prepared: PreparedData, texture: Texture) -> Way:
     remark = "" if prepared.unit == "cloth" else "too few cloths: split by copies"
     return Way(f"batikkit, {texture.name}", prepared.dataset.samples, remark)
 
@@ -127,11 +125,13 @@ def accuracies(samples: Sequence[Sample], features: NDArray[np.float32], seeds: 
 
 
 def compare(root: Path, truth: Path, weights: Path, seeds: int, image_size: int) -> list[Result]:
-    ways = [by_batikkit(root, best_texture(weights)), by_batikkit(root, best_texture("none"))]
+    textures = [best_texture(weights), best_texture("none")]
+    prepared = [load_dataset(root, grouping=Grouping(texture=texture), cache=False) for texture in textures]
+    ways = [by_batikkit(*both) for both in zip(prepared, textures, strict=True)]
     samples = ways[0].samples
     cloths = read_truth(truth, samples)
     ways += [by_hashes(root, samples), grouped("truth", samples, cloths)]
-    features = features_of(load_dataset(root, grouping=Grouping("copy")).dataset, weights, image_size)
+    features = features_of(prepared[0].dataset, weights, image_size)
     honest = accuracies(ways[-1].samples, features, seeds)
     results = []
     for way in ways:
@@ -155,15 +155,15 @@ def table_row(result: Result) -> str:
 
 def turned_row(root: Path, texture: Texture) -> str:
     """Groups of copies and cloths found, and whether they are those that names tell."""
-    prepared = load_dataset(root, grouping=Grouping(texture=texture), cache=False)
+    prepared = load_dataset(root, grouping=Grouping("copy", texture=texture), cache=False)
     samples = prepared.dataset.samples
     names = [re.sub(r"_rot\d+", "", sample.path) for sample in samples]
     counts = []
     for found, told in (([s.group for s in samples], names), ([s.cloth for s in samples], [s.label for s in samples])):
         exact = pairs_found(found, told) == (1.0, 1.0)
         counts.append(f"{len(set(found))} of {len(set(told))}{', all right' if exact else ', NOT the same'}")
-    classes = groups_per_class(samples)
-    return f"| {texture.name} | {len(samples)} | {len(classes)} | {' | '.join(counts)} |"
+    motifs = len(prepared.dataset.labels)
+    return f"| {texture.name} | {len(samples)} | {motifs} | {' | '.join(counts)} |"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What a photograph shows of its cloth depends neither on place nor on turn, and on nearness only by a shift of scale."""
+"""The look of a cloth depends neither on place nor on turn, and on nearness only by a shift of scale."""
 
 from __future__ import annotations
 

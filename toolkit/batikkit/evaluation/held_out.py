@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from batikkit.console import Advance
 from batikkit.data.cloth_look import PlainTexture, Texture
-from batikkit.data.cloths import find_cloths
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.grouping import CLOTH, Examined, by_cloth, examine, group_samples
+from batikkit.data.grouping import CLOTH, Examined, by_cloth, cloths_shown, examine, group_samples
 from batikkit.data.inspection import Inspection, inspect_all
 from batikkit.data.photographs import find_photographs
 from batikkit.data.prepared import Grouping
@@ -228,8 +227,7 @@ def _relatives(
         everything = (*seen, *inspections)
         copies = find_copies([item.look for item in everything], [item.sha256 for item in everything])
         labels = [*(seen_rows.get(i.path) or motifs[i.path] for i in seen), *(motifs[i.path] for i in inspections)]
-        looks = [item.cloth for item in everything]
-        cloths = find_cloths(looks, labels, copies, texture.odds) if looking else copies
+        cloths = cloths_shown(everything, labels, copies, texture) if looking else copies
         first = [index < len(seen) for index in range(len(everything))]
     return _Relatives(*(_related(everything, first, groups) for groups in (copies, cloths)))
 
