@@ -230,8 +230,8 @@ def known(many: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Knowled
     return Knowledge(tuple(rows), root), new
 
 
-def held_out(known: tuple[Knowledge, Path], unit: str) -> HeldOut:
-    return hold_out(known[1], MOTIFS, known[0], grouping=Grouping(unit))
+def held_out(known: tuple[Knowledge, Path], unit: str, group_by: str | None = None) -> HeldOut:
+    return hold_out(known[1], MOTIFS, known[0], grouping=Grouping(unit, group_by))
 
 
 def test_new_photographs_of_a_known_cloth_are_left_out(known: tuple[Knowledge, Path]) -> None:
@@ -244,6 +244,12 @@ def test_with_unit_copy_they_are_kept_and_counted(known: tuple[Knowledge, Path])
     held = held_out(known, "copy")
     assert len(held.samples) == 8
     assert "cloths were seen in training: 6 of 8 images show one, new photographs of it" in held.notes
+
+
+def test_names_tell_which_new_photographs_show_a_known_cloth(known: tuple[Knowledge, Path]) -> None:
+    held = held_out(known, "cloth", r"(cloth\d)_")
+    assert {sample.path for sample in held.samples} == {f"{motif}/cloth3_3.png" for motif in MOTIFS}
+    assert len(held_out(known, "cloth", "(.+)").samples) == 8
 
 
 def test_flat_photographs_are_not_taken_for_a_known_cloth(known: tuple[Knowledge, Path], tmp_path: Path) -> None:
