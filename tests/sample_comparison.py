@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
-from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.predictions import Predictions
 
 NITIK = (
@@ -58,7 +58,7 @@ def make_comparison(
             history = make_history(30, 30 if name == "scratch" else 12, top=accuracy + 0.1)
             parts.append(Part(float(found.right.mean()), len(truth), f"fold{fold}/{name}", 120.0, 30, history))
         candidates.append(Candidate(name, f"System {name}", answers, parts, 2_270_794, 25_620))
-    return judge(
+    return compare_systems(
         candidates, title="nitik20: three systems", created="2026-11-24T08:00:00+00:00", tested="nitik20, one split",
         facts={"seed": "0"}, notes=("one note",),
     )  # fmt: skip

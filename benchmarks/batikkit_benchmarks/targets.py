@@ -9,11 +9,13 @@ from pathlib import Path
 from batikkit.assets.golden import GOLDEN_FOLDER
 from batikkit.assets.manifest import ASSETS_MANIFEST, find_variant
 from batikkit.errors import InputError, VerificationError
+from batikkit.export_record import check_as_recorded
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.parity_pack import PARITY_FILE, ParityPack, read_parity_pack
 from batikkit.runs import EXPORT_FOLDER, RUN_FILE, newest_run
 from batikkit.tflite.file import TfliteModel, read_tflite
+from batikkit.tflite.labelled import check_labelled
 
 ORDER = ("float32", "float16", "int8", "dynamic")
 
@@ -124,10 +126,12 @@ def _labels(path: Path, classes: int) -> tuple[str, ...]:
     if not file.is_file():
         return tuple(f"class {index}" for index in range(classes))
     labels = read_labels(file)
+    check_as_recorded(path.parent, LABELS_FILE, PARITY_FILE)
     if len(labels) != classes:
         raise InputError(
             f"{file} has {len(labels)} labels, {path.name} answers {classes}: use the labels of its export"
         )
+    check_labelled(path, labels, source=file)
     return labels
 
 

@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 from batikkit.data.cloth_look import LOOK_SIDE, Odds, Texture, cloth_looks
 from batikkit.data.cloths import likenesses, unlikeness
 from batikkit.data.dataset import image_files
-from batikkit.data.grouping import examine
+from batikkit.data.grouping import inspect_set
 from batikkit.images import load_rgb, resize
 from batikkit.network.texture import best_texture
 
@@ -57,8 +57,8 @@ def window(image: Image.Image, corner: int, rng: np.random.Generator) -> NDArray
 
 def independent(root: Path) -> list[str]:
     """One file of each group of copies."""
-    examined = examine(root, list(image_files(root)), cache=False)
-    return [examined.inspections[index].path for index in np.unique(examined.copies)]
+    inspected = inspect_set(root, list(image_files(root)), cache=False)
+    return [inspected.inspections[index].path for index in np.unique(inspected.copies)]
 
 
 def drawn_pairs(root: Path, paths: Sequence[str], texture: Texture, seed: int) -> _Pairs:

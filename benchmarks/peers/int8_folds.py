@@ -36,11 +36,10 @@ def plain_int8(run: Path) -> bytes:
     from batikkit.network.model import load_model
     from batikkit_exporters.calibration import draw_calibration
     from batikkit_exporters.convert import convert
-    from batikkit_exporters.recipes import find_recipe
 
     config, root = read_config(run / "config.toml"), Path(read_run(run)["data"]["root"])
     drawn = draw_calibration(read_split(run / "split.csv"), root=root, image_size=config.image_size)
-    return convert(freeze(load_model(run / "model.keras")), find_recipe("int8"), images=drawn.images)
+    return convert(freeze(load_model(run / "model.keras")), "int8", "int8", images=drawn.images)
 
 
 def main() -> None:

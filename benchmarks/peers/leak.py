@@ -1,10 +1,10 @@
-"""What copies do to a published accuracy: one model on a random and on a grouped split of the same photographs.
+"""What copies and cloths do to a published accuracy: one model on three kinds of split of the same photographs.
 
 The model is the cheap and strong one: ImageNet MobileNetV2 features, frozen, computed once per image, and a linear
-head on top (ridge regression to the classes; its strength is chosen on the training part by leave-one-out). Both
-splits of a seed have exactly the same number of images of each class in each part; only whether copies may cross
-differs. `--rotations` adds the quarter turns of every photograph as files of their own, which is how many public batik
-sets were enlarged before they were split.
+head on top (ridge regression to the classes; its strength is chosen on the training part by leave-one-out). The
+splits of a seed keep nothing apart, copies, or whole cloths; the first two have exactly the same number of images of
+each class in each part. `--rotations` adds the quarter turns of every photograph as files of their own, which is how
+many public batik sets were enlarged before they were split.
 
     python benchmarks/peers/leak.py DIR [DIR ...] --weights mobilenet_v2_1.0_no_top.h5 --seeds 30
 """
@@ -23,10 +23,12 @@ from PIL import Image
 from batikkit.config import TrainConfig
 from batikkit.console import progress
 from batikkit.data.dataset import Dataset
+from batikkit.data.grouping import by_cloth, groups_per_class
 from batikkit.data.leaks import find_leaks
-from batikkit.data.prepared import load_dataset
+from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import SplitRow, assign_splits
 from batikkit.images import load_pixels, load_rgb
+from batikkit.network.texture import best_texture
 
 RATIOS = (0.7, 0.2, 0.1)
 TURNS = (None, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
@@ -81,31 +83,38 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 def compare(root: Path, name: str, weights: Path, image_size: int, seeds: int) -> dict[str, object]:
-    dataset = load_dataset(root, cache=False).dataset
-    features = features_of(dataset, weights, image_size)
-    index = dataset.class_index()
-    truth = np.array([index[sample.label] for sample in dataset.samples])
-    figures: dict[str, list[float]] = {"random": [], "grouped": [], "leaking": [], "tested": []}
+    copies = load_dataset(root, grouping=Grouping(unit="copy", texture=best_texture(weights)), cache=False).dataset
+    cloths = by_cloth(copies.samples)
+    features = features_of(copies, weights, image_size)
+    index = copies.class_index()
+    truth = np.array([index[sample.label] for sample in copies.samples])
+    # A set of one cloth a motif cannot test on another.
+    units = {"copies": copies.samples, **({"cloths": cloths} if min(groups_per_class(cloths).values()) >= 3 else {})}
+    figures: dict[str, list[float]] = {kind: [] for kind in ("random", *units, "leaking", "tested")}
     for seed in range(seeds):
-        grouped = assign_splits(dataset.samples, ratios=RATIOS, seed=seed)
-        random = shuffled(grouped, seed)
-        assert not find_leaks(grouped)
-        figures["grouped"].append(test_accuracy(grouped, features, truth))
-        figures["random"].append(test_accuracy(random, features, truth))
+        splits = {unit: assign_splits(samples, ratios=RATIOS, seed=seed) for unit, samples in units.items()}
+        splits["random"] = shuffled(splits["copies"], seed)
+        for kind, rows in splits.items():
+            figures[kind].append(test_accuracy(rows, features, truth))
+        random = [SplitRow(sample, row.split) for sample, row in zip(cloths, splits["random"], strict=True)]
         figures["leaking"].append(sum(leak.split == "test" for leak in find_leaks(random)))
         figures["tested"].append(sum(row.split == "test" for row in random))
-    groups = len({sample.group for sample in dataset.samples})
-    return {"name": name, "images": len(truth), "groups": groups, "seeds": seeds, **figures}
+    groups = [len({sample.group for sample in samples}) for samples in (copies.samples, cloths)]
+    return {"name": name, "images": len(truth), "copies_apart": groups[0], "cloths_apart": groups[1], **figures}
 
 
 def table_row(result: dict[str, object]) -> str:
-    random, grouped = (np.array(result[key], dtype=np.float64) * 100 for key in ("random", "grouped"))
+    random, copies, *cloths = (
+        np.array(result[key], dtype=np.float64) * 100 for key in ("random", "copies", "cloths") if key in result
+    )
     shown = []
-    for values in (random, grouped, random - grouped):
+    for values in (random, copies, *cloths, *(random - other for other in cloths)):
         mean, low, high = interval(values)
         shown.append(f"{mean:.1f} ({low:.1f} to {high:.1f})")
+    shown += ["one cloth a motif", ""] if not cloths else []
     share = 100 * np.sum(result["leaking"]) / np.sum(result["tested"])
-    return f"| {result['name']} | {result['images']} | {result['groups']} | {share:.0f} % | " + " | ".join(shown) + " |"
+    counts = f"{result['images']} | {result['copies_apart']} | {result['cloths_apart']} | {share:.0f} %"
+    return f"| {result['name']} | {counts} | " + " | ".join(shown) + " |"
 
 
 def with_rotations(root: Path, out: Path) -> None:
@@ -129,8 +138,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     fixed = (options.weights, options.image_size, options.seeds)
-    print("| set | images | independent | test images with a copy | random split % | grouped split % | gap |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
+    columns = ("images", "photographs", "cloths", "tests seen", "random %", "copies apart %", "cloths apart %", "gap")
+    print("| set | " + " | ".join(columns) + " |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     results = []
     with tempfile.TemporaryDirectory() as scratch:
         jobs = [(folder, folder.name) for folder in options.folders]

@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.config import load_config
-from batikkit.data.prepared import load_dataset
+from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import SPLITS, SplitRow, fold_rows
 from batikkit.network import model
 from batikkit.network.model import predict_keras
+from batikkit.network.texture import best_texture
 from batikkit.settings import TrainConfig
 from batikkit.training.distributed import Workers
 from batikkit.training.features import FrozenFeatures, fill_features, new_features
@@ -127,11 +128,14 @@ def main() -> None:
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--only", default="", help="folds to run, such as 0,1 (all)")
+    parser.add_argument("--unit", default="cloth", help="what never crosses folds: cloth or copy")
     parser.add_argument("--fold-seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for frozen features (temporary)")
     asked = parser.parse_args()
     config = load_config(asked.preset, overrides=asked.overrides)
-    data = load_dataset(asked.folder)
+    data = load_dataset(
+        asked.folder, grouping=Grouping(unit=asked.unit, texture=best_texture(asked.weights), parts=asked.folds)
+    )
     samples, labels = data.dataset.samples, data.dataset.labels
     results = []
     with tempfile.TemporaryDirectory() as folder:

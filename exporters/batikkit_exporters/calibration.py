@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,9 +86,7 @@ def draw_calibration(
         raise InputError(f"the train split has {len(by_label)} motif(s): calibration needs all of them")
     if size < len(by_label):
         raise InputError(f"--calibration-size {size} is below one photograph per motif: use {len(by_label)} or more")
-    rounds = max(len(samples) for samples in by_label.values())
-    dealt = [by_label[label][i] for i in range(rounds) for label in sorted(by_label) if i < len(by_label[label])]
-    chosen = tuple(dealt[:size])
+    chosen = _dealt(by_label)[:size]
     for sample in chosen:
         check_unchanged(root, sample)
     return CalibrationSet(root, chosen, image_size, seed)
@@ -117,9 +115,17 @@ def read_calibration(path: Path, *, rows: Sequence[SplitRow], root: Path, image_
         raise InputError(
             f"{path} shows {len(motifs)} motif(s) in {len(samples)} photographs: ranges must come from all motifs"
         )
-    found = CalibrationSet(root, samples, image_size, 0)
+    by_label = {motif: [sample for sample in samples if sample.label == motif] for motif in motifs}
+    found = CalibrationSet(root, _dealt(by_label), image_size, 0)
     _refuse_noise(found, path)
     return found
+
+
+def _dealt(by_label: Mapping[str, Sequence[Sample]]) -> tuple[Sample, ...]:
+    """One photograph of each motif after the other, as weights are rounded by the first of them."""
+    rounds = max(len(samples) for samples in by_label.values())
+    labels = sorted(by_label)
+    return tuple(by_label[label][i] for i in range(rounds) for label in labels if i < len(by_label[label]))
 
 
 def list_sha256(path: Path, *, root: Path) -> str:

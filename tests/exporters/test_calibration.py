@@ -33,6 +33,19 @@ def test_a_folder_of_photographs_is_taken(stripes: Path) -> None:
     assert found.pixels().shape == (38, 64, 64, 3)
 
 
+@pytest.mark.parametrize("as_list", [True, False])
+def test_motifs_take_turns_however_they_are_listed(stripes: Path, tmp_path: Path, as_list: bool) -> None:
+    """The first photographs alone decide how weights are rounded."""
+    given = stripes
+    if as_list:
+        given = tmp_path / "list.csv"
+        names = [path.relative_to(stripes).as_posix() for path in sorted(stripes.glob("*/*.png"))]
+        given.write_text("\n".join(["path", *names]) + "\n")
+    found = read_calibration(given, rows=(), root=stripes, image_size=64)
+    labels = [sample.label for sample in found.samples]
+    assert labels == ["across", "diagonal", "upright"] * 12
+
+
 @pytest.mark.parametrize("split", ["test", "validation"])
 def test_photographs_to_be_judged_on_are_refused(stripes: Path, split: str) -> None:
     with pytest.raises(InputError, match=f"36 image.s. of the {split} split"):

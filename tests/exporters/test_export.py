@@ -151,12 +151,12 @@ def test_calibration_without_anchors_is_caught(trained_run: Path, stripes_for_tr
     from batikkit.network.frozen_graph import freeze
     from batikkit.network.model import load_model
     from batikkit_exporters.convert import convert
-    from batikkit_exporters.proof import prove_contract
-    from batikkit_exporters.recipes import RECIPES
+    from batikkit_exporters.export.proof import prove_contract
+    from batikkit_exporters.variants import VARIANTS as REGISTRY
 
     frozen = freeze(load_model(trained_run / "model.keras"))
     dim = [np.full((1, 96, 96, 3), value, np.float32) for value in (20, 150, 180)]
     path = tmp_path / "int8.tflite"
-    path.write_bytes(convert(frozen, RECIPES["int8"], images=lambda: iter(dim)))
+    path.write_bytes(convert(frozen, "int8", "int8", images=lambda: iter(dim)))
     with pytest.raises(VerificationError, match="input quantization"):
-        prove_contract(path, RECIPES["int8"], labels=("a", "b", "c"))
+        prove_contract(path, REGISTRY["int8"], labels=("a", "b", "c"))

@@ -78,7 +78,8 @@ def test_it_stops_at_the_first_rung_that_passes_and_asks_validation_photographs_
 def test_a_goal_out_of_reach_ends_with_code_1_each_time(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ladder_run, "Goal", lambda *_, **__: ladder.Goal(drop_pp=-200.0, agreement=1.0))
+    beyond = ladder.Goal(drop_pp=-200.0, agreement=1.0)
+    monkeypatch.setattr(ladder, "Goal", lambda *_, **__: beyond)
     for _ in range(2):
         code, table = _climb(run, "--target-drop", "0")
         assert code == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from batikkit.tflite.file import read_tflite
-from batikkit_exporters.releases import oldest_runtime
+from batikkit_exporters.network.operators import oldest_runtime
 
 
 @pytest.mark.parametrize("variant", ["float32", "float16", "int8"])

@@ -18,11 +18,11 @@ from batikkit.images import load_pixels
 from batikkit.labels import read_labels
 from batikkit.network.model import load_model
 from batikkit.tflite.runtime import open_model
+from batikkit_exporters.export.proof import prove_contract
 from batikkit_exporters.ladder import run as ladder_run
-from batikkit_exporters.proof import prove_contract
 from batikkit_exporters.quantization import tfmot_qat
-from batikkit_exporters.recipes import find_recipe
-from batikkit_exporters.source import LoadedNet
+from batikkit_exporters.source.loaded import LoadedNet
+from batikkit_exporters.variants import find_variant
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +51,7 @@ def test_the_file_takes_raw_pixels_in_integers_and_answers_near_the_float_model(
     path = tmp_path / "tfmot.tflite"
     path.write_bytes(content)
     # Integer kernels only, uint8 pixels with quantization exactly (1, 0).
-    facts = prove_contract(path, find_recipe("int8-qat"), labels=read_labels(trained_run / "labels.txt"))
+    facts = prove_contract(path, find_variant("int8-qat"), labels=read_labels(trained_run / "labels.txt"))
     assert facts.integer_only
     assert "MUL" not in facts.ops
 

@@ -16,8 +16,9 @@ from batikkit.manifest import read_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.tflite.file import read_tflite
 from batikkit.tflite.runtime import open_model
-from batikkit_exporters.network import Network, read_network
-from batikkit_exporters.proof import gzip_bytes
+from batikkit_exporters.export.proof import gzip_bytes
+from batikkit_exporters.network.network import Network
+from batikkit_exporters.network.read import read_network
 from batikkit_exporters.quantization.compression import CLUSTERS, SPARSITY, compressible
 
 pytestmark = pytest.mark.slow

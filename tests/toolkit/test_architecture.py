@@ -105,6 +105,55 @@ def test_a_folder_of_the_core_imports_only_those_before_it(module: str) -> None:
             assert _layer(name) <= _layer(module), f"{module} imports {name}"
 
 
+# The same of the exporters' rooms, but for what builds on all of them: `export`.
+ROOMS = ("", "network", "quantization", "source", "variants", "ladder", "export")
+
+
+def _room(name: str) -> int:
+    folder = name.split(".")[1] if "." in name else ""
+    return ROOMS.index(folder) if folder in ROOMS else 0
+
+
+EXPORTERS = sorted(name for name in _modules() if name.split(".")[0] == "batikkit_exporters")
+
+
+@pytest.mark.parametrize("module", EXPORTERS)
+def test_a_room_of_the_exporters_imports_only_those_before_it(module: str) -> None:
+    folders = {path.name for path in PACKAGES["batikkit_exporters"].iterdir() if (path / "__init__.py").exists()}
+    assert folders == set(ROOMS[1:])
+    top_level = module.split(".")[1] == "variants" if "." in module else False
+    for name in _imports(_modules()[module], top_level_only=False):
+        if name.split(".")[0] == "batikkit_exporters":
+            assert _room(name) <= _room(module), f"{module} imports {name}"
+    if top_level:  # the command line reads the variants for its help
+        heavy = {name for name in _imports(_modules()[module], top_level_only=True) if _is_heavy(name)}
+        assert not heavy, f"{module} belongs to the light path but imports {sorted(heavy)}"
+
+
+def _is_heavy(name: str) -> bool:
+    light = ("batikkit_exporters", "batikkit_exporters.variants")
+    inside = name.startswith("batikkit_exporters.") and not name.startswith("batikkit_exporters.variants")
+    return name not in light and (inside or name.split(".")[0] in HEAVY or name in HEAVY_MODULES)
+
+
+def test_no_modules_of_the_exporters_import_each_other() -> None:
+    edges = {
+        module: {name for name in _imports(_modules()[module], top_level_only=False) if name in EXPORTERS} - {module}
+        for module in EXPORTERS
+    }
+    while leaves := {module for module, targets in edges.items() if not targets}:
+        edges = {module: targets - leaves for module, targets in edges.items() if module not in leaves}
+    assert not edges, f"a circle runs through {sorted(edges)}"
+
+
+def test_no_function_of_the_exporters_takes_more_than_nine_parameters() -> None:
+    for module in EXPORTERS:
+        for node in ast.walk(ast.parse(_modules()[module].read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
+                assert count <= 9, f"{module}.{node.name} takes {count} parameters"
+
+
 @pytest.mark.parametrize("module", sorted(_modules()))
 def test_only_heavy_modules_import_heavy_packages_at_the_top(module: str) -> None:
     if module in HEAVY_MODULES or module.startswith("batikkit_exporters"):

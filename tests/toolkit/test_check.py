@@ -17,10 +17,13 @@ from batikkit.data.check_page import check_page, write_sheets
 from batikkit.data.check_report import CheckReport, read_report, write_report
 from batikkit.data.dataset import image_files
 from batikkit.data.findings import Finding
-from batikkit.data.prepared import load_dataset
+from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import write_split
 from batikkit.data.synth.writing import picture
 from batikkit.errors import InputError
+
+COPIES = Grouping(unit="copy")
+"""Stripes of one width look like one cloth, as they would on cloth."""
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +100,7 @@ def test_the_report_comes_back_from_json(odd: Path, tmp_path: Path) -> None:
 
 
 def test_a_clean_set_has_a_clean_verdict(stripes: Path) -> None:
-    report = check_folder(stripes)
+    report = check_folder(stripes, COPIES)
     assert not report.would_leak
     assert "no copies found" in report.verdict[-1]
     assert [c.images for c in report.classes] == [12, 12, 12]
@@ -114,9 +117,9 @@ def test_exact_copies_and_imbalance_are_told_apart(stripes: Path) -> None:
 
 
 def test_an_expression_groups_and_is_named(stripes: Path) -> None:
-    found = by_kind(check_folder(stripes, group_by=r"_0(\d)"))
+    found = by_kind(check_folder(stripes, Grouping(group_by=r"_0(\d)")))
     assert "near-duplicates" not in found
-    report = check_folder(stripes, group_by="_(0)")
+    report = check_folder(stripes, Grouping(group_by="_(0)"))
     assert "--group-by" in by_kind(report)["near-duplicates"].message
     assert [facts.groups for facts in report.classes] == [3, 3, 3]
     assert report.would_leak
@@ -124,14 +127,16 @@ def test_an_expression_groups_and_is_named(stripes: Path) -> None:
 
 def test_a_split_is_judged_by_its_own_leaks_only(stripes: Path, tmp_path: Path) -> None:
     shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "copy.png")
-    write_split(tmp_path / "good.csv", load_dataset(stripes).rows)
-    good = check_folder(stripes, split_file=tmp_path / "good.csv")
+    write_split(tmp_path / "good.csv", load_dataset(stripes, grouping=COPIES).rows)
+    good = check_folder(stripes, COPIES, split_file=tmp_path / "good.csv")
     assert good.groups
     assert not good.would_leak
     homes = {"across/across_00.png": "train", "across/copy.png": "test"}
-    rows = [replace(row, split=homes.get(row.sample.path, row.split)) for row in load_dataset(stripes).rows]
+    rows = [
+        replace(row, split=homes.get(row.sample.path, row.split)) for row in load_dataset(stripes, grouping=COPIES).rows
+    ]
     write_split(tmp_path / "torn.csv", rows)
-    report = check_folder(stripes, split_file=tmp_path / "torn.csv")
+    report = check_folder(stripes, COPIES, split_file=tmp_path / "torn.csv")
     assert [leak.path for leak in report.leaks] == ["across/copy.png"]
     assert "1 file(s) leak" in report.verdict[-1]
 
@@ -155,7 +160,7 @@ def test_the_page_holds_its_pictures_and_escapes_names(stripes: Path) -> None:
     evil = "<script>alert(1)</script>&'\".png"
     target = stripes / "across" / evil.replace("/", "")
     shutil.copy(stripes / "across" / "across_00.png", target)
-    page = check_page(stripes, check_folder(stripes))
+    page = check_page(stripes, check_folder(stripes, COPIES))
     assert "<script" not in page
     assert "&lt;script&gt;" in page
     assert page.count("data:image/jpeg;base64,") == 2
@@ -172,12 +177,12 @@ def test_the_page_survives_pictures_that_vanish(stripes: Path) -> None:
 
 def test_sheets_are_written_into_a_new_folder_only(stripes: Path, tmp_path: Path) -> None:
     shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "copy.png")
-    report = check_folder(stripes)
-    assert write_sheets(tmp_path / "sheets", stripes, report.groups) == 1
-    with Image.open(tmp_path / "sheets" / "group_0001.png") as sheet:
+    report = check_folder(stripes, COPIES)
+    assert write_sheets(tmp_path / "sheets", stripes, report) == 1
+    with Image.open(tmp_path / "sheets" / "copies_0001.png") as sheet:
         assert sheet.width > sheet.height
     with pytest.raises(InputError, match="not empty"):
-        write_sheets(tmp_path / "sheets", stripes, report.groups)
+        write_sheets(tmp_path / "sheets", stripes, report)
 
 
 def test_names_in_no_encoding_reach_report_and_page(stripes: Path, tmp_path: Path) -> None:
@@ -208,6 +213,6 @@ def test_names_that_go_with_copies_are_proposed_unless_they_are_used(tmp_path: P
     assert len(named) == 1
     option = re.search("--group-by '(.*)'", named[0].advice)
     assert option is not None
-    again = check_folder(tmp_path / "set", group_by=option[1])
+    again = check_folder(tmp_path / "set", Grouping(group_by=option[1]))
     assert [c.groups for c in again.classes] == [6, 6]
     assert "names-agree" not in {finding.kind for finding in again.findings}

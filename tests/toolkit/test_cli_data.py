@@ -30,10 +30,13 @@ def run(*arguments: object) -> int:
 
 
 def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("data", "check", stripes, "--strict") == 0
+    assert run("data", "check", stripes, "--strict", "--unit", "copy") == 0
     shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "[red]copy\x1b[31m.png")
     out, page = tmp_path / "check.json", tmp_path / "check.html"
-    assert run("data", "check", stripes, "--json", out, "--html", page, "--sheets", tmp_path / "sheets") == 0
+    assert (
+        run("data", "check", stripes, "--json", out, "--html", page, "--sheets", tmp_path / "sheets", "--unit", "copy")
+        == 0
+    )
     shown = capsys.readouterr().out
     assert "\\x1b[31m" in shown
     assert "[red]copy" in shown

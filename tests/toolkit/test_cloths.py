@@ -14,7 +14,7 @@ from PIL import Image
 from batikkit.data.cloth_look import LOOK_SIDE, ClothLook, PlainTexture, Texture, cloth_looks
 from batikkit.data.cloths import find_cloths
 from batikkit.data.dataset import image_files
-from batikkit.data.grouping import examine
+from batikkit.data.grouping import inspect_set
 from batikkit.data.synth.writing import picture
 from batikkit.images import load_rgb, resize
 from batikkit.network.texture import NetworkTexture, best_texture
@@ -94,11 +94,11 @@ def test_a_network_tells_cloths_apart_better(cloths: Path, weights_035: Path) ->
 def test_a_set_of_turned_patches_is_80_photographs_of_20_cloths(nitik20: Path, weights_035: Path) -> None:
     paths = list(image_files(nitik20))
     for texture in (PLAIN, best_texture(weights_035)):
-        examined = examine(nitik20, paths, label_of=motif_of, texture=texture)
-        assert pairs_found(examined.copies, [path.split("_rot")[0] for path in paths]) == (1.0, 1.0)
-        assert pairs_found(examined.cloths, [motif_of(path) for path in paths]) == (1.0, 1.0)
-        assert len(set(examined.copies.tolist())) == 80
-        assert len(set(examined.cloths.tolist())) == 20
+        inspected = inspect_set(nitik20, paths, label_of=motif_of, texture=texture)
+        assert pairs_found(inspected.copies, [path.split("_rot")[0] for path in paths]) == (1.0, 1.0)
+        assert pairs_found(inspected.cloths, [motif_of(path) for path in paths]) == (1.0, 1.0)
+        assert len(set(inspected.copies.tolist())) == 80
+        assert len(set(inspected.cloths.tolist())) == 20
 
 
 def test_drawn_cloths_are_told_apart_in_any_order(drawn: tuple[list[ClothLook], list[int]]) -> None:
@@ -143,8 +143,8 @@ def test_flat_pictures_are_never_one_cloth(tmp_path: Path) -> None:
         pixels = np.full((96, 96, 3), grey, np.uint8)
         pixels[::9, ::7] += 1
         Image.fromarray(pixels).save(tmp_path / "kawung" / f"{grey}.png")
-    examined = examine(tmp_path, list(image_files(tmp_path)), label_of=motif_of, cache=False)
-    assert Counter(examined.cloths.tolist()).most_common(1)[0][1] == 1
+    inspected = inspect_set(tmp_path, list(image_files(tmp_path)), label_of=motif_of, cache=False)
+    assert Counter(inspected.cloths.tolist()).most_common(1)[0][1] == 1
 
 
 def test_cloths_are_looked_for_again_when_motifs_or_the_description_change(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_cloths_are_looked_for_again_when_motifs_or_the_description_change(tmp_p
     for name, rows in (("a", slice(0, LOOK_SIDE)), ("b", slice(LOOK_SIDE, None))):
         Image.fromarray(whole[rows, rows]).save(tmp_path / "kawung" / f"{name}.png")
     paths = list(image_files(tmp_path))
-    assert examine(tmp_path, paths, label_of=motif_of).cloths.tolist() == [0, 0]
-    assert examine(tmp_path, paths).cloths.tolist() == [0, 1]
-    assert examine(tmp_path, paths, label_of=lambda path: path).cloths.tolist() == [0, 1]
-    assert examine(tmp_path, paths, label_of=motif_of).cloths.tolist() == [0, 0]
+    assert inspect_set(tmp_path, paths, label_of=motif_of).cloths.tolist() == [0, 0]
+    assert inspect_set(tmp_path, paths).cloths.tolist() == [0, 1]
+    assert inspect_set(tmp_path, paths, label_of=lambda path: path).cloths.tolist() == [0, 1]
+    assert inspect_set(tmp_path, paths, label_of=motif_of).cloths.tolist() == [0, 0]

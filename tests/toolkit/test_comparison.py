@@ -12,8 +12,8 @@ from PIL import Image
 from scipy import stats
 
 from batikkit.errors import InputError
+from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Part, read_comparison, write_comparison
-from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.page import to_html
 from batikkit.evaluation.predictions import Predictions
 from batikkit.evaluation.reports import write_reports
@@ -35,7 +35,7 @@ def candidate(name: str, right: list[bool], *, groups: list[str] | None = None, 
 
 
 def compare(*candidates: Candidate):  # type: ignore[no-untyped-def]
-    return judge(candidates, title="t", created="2026-01-01T00:00:00+00:00", tested="nothing real")
+    return compare_systems(candidates, title="t", created="2026-01-01T00:00:00+00:00", tested="nothing real")
 
 
 def test_pairs_count_every_image_once() -> None:
@@ -166,7 +166,7 @@ def test_figures_are_drawn_for_long_names_and_untested_motifs(tmp_path: Path, sy
             assert len(np.unique(np.asarray(image.convert("RGB")).reshape(-1, 3), axis=0)) > 50
     truth = np.array([0, 0, 1])
     answers = make_predictions(NITIK, truth, accuracy=0.5, seed=1)
-    sparse = judge(
+    sparse = compare_systems(
         [Candidate("one", "One", [answers], [Part(0.5, 3, "one")])], title="t", created="2026", tested="three images"
     )
     assert "-" in to_markdown(sparse)

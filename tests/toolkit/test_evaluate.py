@@ -19,10 +19,10 @@ from batikkit.data.dataset import Sample
 from batikkit.data.split import SplitRow, read_split, write_split
 from batikkit.digest import file_sha256
 from batikkit.evaluation import held_out
-from batikkit.evaluation.assessment import find_subject
 from batikkit.evaluation.comparison import read_comparison
 from batikkit.evaluation.metrics_file import read_evaluation
 from batikkit.evaluation.predictions import read_predictions
+from batikkit.evaluation.subject import find_subject
 from batikkit.runs import Run
 from web_pages import assert_whole
 
@@ -39,7 +39,7 @@ def run(*arguments: object) -> int:
 @pytest.fixture(scope="module")
 def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished run with its float32 file; each test writes reports elsewhere."""
-    from batikkit_exporters.export import export_run
+    from batikkit_exporters.export.run import export_run
 
     folder = tmp_path_factory.mktemp("runs") / trained_run.name
     shutil.copytree(trained_run, folder)

@@ -8,13 +8,14 @@ import numpy as np
 from PIL import Image
 
 from batikkit.data.dataset import Sample
+from batikkit.data.prepared import Grouping
 from batikkit.data.split import SplitRow
 from batikkit.digest import file_sha256
 from batikkit.evaluation.held_out import Knowledge, hold_out
 
 
 def test_the_runs_groups_count_where_the_pictures_show_none(tmp_path: Path) -> None:
-    """Two places of one cloth look unlike: that they depend on each other only the run's split tells."""
+    """Names tell that these are five cloths; that two pictures depend on each other only the run's split tells."""
     rng = np.random.default_rng(2)
     paths = [f"{motif}/{number}.png" for motif in ("kawung", "parang") for number in range(3)]
     for path in paths:
@@ -25,7 +26,8 @@ def test_the_runs_groups_count_where_the_pictures_show_none(tmp_path: Path) -> N
         SplitRow(Sample(path, path.split("/")[0], file_sha256(tmp_path / path), group), "test")
         for path, group in zip(paths, groups, strict=True)
     )
-    held = hold_out(tmp_path, ("kawung", "parang"), Knowledge(rows, tmp_path))
+    alone = Grouping(group_by="(.+)")
+    held = hold_out(tmp_path, ("kawung", "parang"), Knowledge(rows, tmp_path), grouping=alone)
     found = {sample.path: sample.group for sample in held.samples}
     assert found["kawung/0.png"] == found["kawung/1.png"]
     assert len(set(found.values())) == 5

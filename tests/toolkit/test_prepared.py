@@ -14,7 +14,7 @@ from PIL import Image
 
 from batikkit.data.dataset import image_files
 from batikkit.data.leaks import find_leaks
-from batikkit.data.prepared import load_dataset
+from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import SPLITS, assign_splits, of_split, write_split
 from batikkit.data.synth.writing import picture
 from batikkit.errors import InputError, VerificationError
@@ -58,7 +58,8 @@ def test_copies_stay_together_and_nothing_leaks(cloths: Path) -> None:
         assert len({s.group for s in prepared.dataset.samples}) == 18
         assert not find_leaks(prepared.rows)
         assert {row.split for row in prepared.rows} == set(SPLITS)
-    assert prepared.notes == ("36 images are in 18 groups (copies or --group-by) that stay in one split each",)
+    told = "36 images are in 18 groups (one cloth, copies or --group-by) that stay in one split each"
+    assert prepared.notes == (told,)
 
 
 def test_rows_follow_samples_and_samples_follow_paths(cloths: Path) -> None:
@@ -123,11 +124,11 @@ def test_our_own_split_file_gives_the_same_split_again_and_changed_files_are_tol
 
 
 def test_group_by_joins_what_looks_different(cloths: Path) -> None:
-    prepared = load_dataset(cloths, group_by=r"(cloth)[012]_")
+    prepared = load_dataset(cloths, grouping=Grouping(group_by=r"(cloth)[012]_"))
     assert len({s.group for s in prepared.dataset.samples}) == len(MOTIFS) * (1 + 3)
     assert not find_leaks(prepared.rows)
     with pytest.raises(InputError, match="matches no path"):
-        load_dataset(cloths, group_by="patch")
+        load_dataset(cloths, grouping=Grouping(group_by="patch"))
 
 
 def test_tiny_classes_and_wrong_labels_are_told(cloths: Path) -> None:
@@ -172,7 +173,7 @@ def test_nitik_groups_are_exactly_the_80_patches(nitik20: Path) -> None:
 
 def test_batik10_holds_copies_that_the_published_split_tore_apart(batik10: Path) -> None:
     """Found by the search, each group confirmed by eye: cropped, captioned, mirrored, turned or resaved."""
-    prepared = load_dataset(batik10)
+    prepared = load_dataset(batik10, grouping=Grouping(unit="copy"))
     groups = defaultdict(set)
     for sample in prepared.dataset.samples:
         groups[sample.group].add(sample.path)

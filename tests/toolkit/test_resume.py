@@ -26,7 +26,7 @@ def _exit(*arguments: object) -> int:
 
 REFUSED = {
     "--preset": "paper", "--weights": "none", "--image-size": "96", "--backbone-alpha": "1.0", "--seed": "1",
-    "--split": "split.csv", "--group-by": "x", "--strict": None, "--set": "dropout=0.5",
+    "--split": "split.csv", "--unit": "copy", "--group-by": "x", "--strict": None, "--set": "dropout=0.5",
 }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_every_option_is_either_taken_by_a_resumed_run_or_refused() -> None:
     import inspect
 
     options = set(inspect.signature(train).parameters) - {"context", "data"}
-    refused = {"preset", "weights", "image_size", "backbone_alpha", "seed", "split_file", "group_by", "strict"}
+    refused = {"preset", "weights", "image_size", "backbone_alpha", "seed", "split_file", "unit", "group_by", "strict"}
     assert options == RESUME_TAKES | refused
     assert len(REFUSED) == len(refused) + 1
 

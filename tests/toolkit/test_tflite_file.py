@@ -13,7 +13,7 @@ from batikkit.errors import InputError
 from batikkit.tflite.file import OpInfo, read_tflite, verify_tflite
 from batikkit.tflite.flatbuffer import Table, read_flatbuffer
 from batikkit.tflite.schema import BUILTIN_OPERATORS, SCHEMA, TENSOR_TYPES, operator_name
-from batikkit_exporters.flatbuffer_pack import make_table, pack_flatbuffer
+from batikkit_exporters.flatbuffer_pack import _SLOTS, make_table, pack_flatbuffer
 
 Edit = Callable[[Table], object]
 
@@ -96,10 +96,28 @@ def test_schema_agrees_with_the_published_one() -> None:
         members = {code: name for name, code in vars(getattr(published, union)).items() if isinstance(code, int)}
         assert SCHEMA.unions[union] == tuple(members[code] for code in sorted(members) if code)
     for name, fields in SCHEMA.tables.items():
-        table = getattr(published, name)
-        for field in fields:
-            if field.kind != "deprecated":
-                assert hasattr(table, "".join(part[:1].upper() + part[1:] for part in field.name.split("_"))), name
+        started = _Recorder()
+        getattr(published, f"{name}Start")(started)
+        assert started.calls == [("StartObject", len(fields))], name
+        for slot, field in enumerate(fields):
+            if field.kind == "deprecated":
+                continue
+            written = _Recorder()
+            camel = "".join(part[:1].upper() + part[1:] for part in field.name.split("_"))
+            getattr(published, f"{name}Add{camel}")(written, 0)
+            kind = f"Prepend{_SLOTS[field.target]}Slot" if field.kind == "scalar" else "PrependUOffsetTRelativeSlot"
+            default = field.default if field.kind == "scalar" else 0
+            assert written.calls == [(kind, slot, 0, default)], f"{name}.{field.name}"
+
+
+class _Recorder:
+    """Stands for a builder: what the published code would write, and where."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def __getattr__(self, name: str) -> object:
+        return lambda *values: self.calls.append((name, *values))
 
 
 def test_operator_codes_newer_than_the_table_get_a_name() -> None:

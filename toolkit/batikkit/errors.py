@@ -33,6 +33,11 @@ class MissingExtraError(BatikkitError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"this command needs {package}, which is not installed: pip install 'batikkit[{extra}]'")
+        self._named = package, extra
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """For other processes: exceptions are otherwise rebuilt from their message alone."""
+        return type(self), self._named
 
 
 class DiskFullError(BatikkitError):

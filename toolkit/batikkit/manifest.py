@@ -65,10 +65,34 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """How the file answered beside the model it was made from, on photographs of the parity pack.
+
+    Attributes:
+        n: How many.
+        agreement: Share of them on which both name the same motif (0..1).
+        largest_difference: Of any probability (0..1).
+        least_agreement: What its variant promises.
+        difference_limit: Largest difference it promises; None: none.
+        float16_agreement: The agreement when it is computed in float16; None: not promised, or not to be had here.
+        kept: That promise was broken, and the user kept the file all the same.
+    """
+
+    n: int
+    agreement: float
+    largest_difference: float
+    least_agreement: float
+    difference_limit: float | None = None
+    float16_agreement: float | None = None
+    kept: bool = False
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The passport of one `.tflite` file. See the attributes' classes for units and ranges.
 
     Attributes:
+        proof: How it answered on photographs; None in manifests older than this.
         method: How the file was quantized or compressed, in words.
         gzip_bytes: Size in an archive, of the variants made for that.
         non_integer: What stands between the file and integer-only, one line each.
@@ -89,6 +113,7 @@ class Manifest:
     method: str = ""
     gzip_bytes: int | None = None
     non_integer: tuple[str, ...] = ()
+    proof: Proof | None = None
     schema_version: int = SCHEMA_VERSION
 
 
@@ -136,4 +161,5 @@ def manifest_from_raw(raw: dict[str, Any]) -> Manifest:
     values["ops"] = {name: OpUse(**use) for name, use in raw["ops"].items()}
     values["non_integer"] = tuple(raw.get("non_integer", ()))
     values["calibration"] = Calibration(**raw["calibration"]) if raw.get("calibration") else None
+    values["proof"] = Proof(**raw["proof"]) if raw.get("proof") else None
     return Manifest(**values)

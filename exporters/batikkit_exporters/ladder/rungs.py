@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from batikkit_exporters.ladder.judgement import Judgement, Jury, judge
 from batikkit_exporters.ladder.sensitivity import LayerHarm, rank_layers
-from batikkit_exporters.network import Network, read_network
+from batikkit_exporters.network.network import Network
+from batikkit_exporters.network.operators import check_supported
+from batikkit_exporters.network.read import read_network
 from batikkit_exporters.quantization.distill import RoundedWeights, distill
 from batikkit_exporters.quantization.equalize import equalize
 from batikkit_exporters.quantization.grid import Grid
@@ -122,6 +124,7 @@ def climb(material: Material, goal: Goal, *, all_rungs: bool = False, report: Re
         The first candidate that met the goal, else the nearest to it.
     """
     network = read_network(material.float32, name="the float32 file")
+    check_supported(network)
     state = _State(network, observe(network, material.calibration))
     for rung, make in RUNGS.items():
         best: tuple[float, Callable[[], None]] | None = None

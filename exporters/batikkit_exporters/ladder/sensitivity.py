@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Network, Node
+from batikkit_exporters.network.network import Network, Node
+from batikkit_exporters.network.operators import compute, find_operator, weights_of
+from batikkit_exporters.network.operators.operator import UNIT
 from batikkit_exporters.quantization.grid import Grid
 from batikkit_exporters.quantization.observation import batches
 from batikkit_exporters.quantization.rounding import Rounded
-from batikkit_exporters.quantization.twin import WEIGHT_AXIS, compute, on_grid
+from batikkit_exporters.quantization.twin import on_grid
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ def rank_layers(
         grids: The grid of each quantized tensor.
         images: uint8 [N, S, S, 3]; some tens suffice.
     """
-    numbers = [i for i, node in enumerate(network.nodes) if node.outputs[0] in grids and node.kind != "SOFTMAX"]
+    numbers = [
+        i for i, node in enumerate(network.nodes) if node.outputs[0] in grids and find_operator(node.kind).grid != UNIT
+    ]
     function = tf.function(lambda batch: _shifts(network, rounded, grids, numbers, batch), reduce_retracing=True)
     shifts = np.concatenate([np.asarray(function(tf.constant(batch))) for batch in batches(images)], axis=1)
     harm = np.abs(shifts).mean(axis=1)
@@ -82,7 +86,7 @@ def _shifts(network: Network, rounded: Rounded, grids: Mapping[int, Grid], numbe
 
 
 def _rough(rounded: Rounded, node: Any, inputs: list[Any], grids: Mapping[int, Grid]) -> Any:
-    if node.kind in WEIGHT_AXIS and inputs[2] is not None:
+    if weights_of(node) is not None and inputs[2] is not None:
         weights = tf.constant(rounded.network.values[node.inputs[1]].data)
         # The bias is corrected for this layer's own mean error alone: those before it are exact here.
         change = compute(_linear(node), [inputs[0], weights - inputs[1], tf.zeros_like(inputs[2])])

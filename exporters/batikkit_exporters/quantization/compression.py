@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batikkit.errors import InputError
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Network, Node
+from batikkit_exporters.network.network import Network, Node
+from batikkit_exporters.network.operators import weights_of
 from batikkit_exporters.quantization.distill import trainable_constants
 from batikkit_exporters.quantization.layerwise import compensate, settle_weights
 
@@ -26,13 +28,22 @@ Floats = NDArray[np.float64]
 
 
 def compressible(network: Network) -> list[int]:
-    """Positions of the weight tensors worth compressing."""
+    """Positions of the weight tensors worth compressing.
+
+    Raises:
+        InputError: there are none.
+    """
     found = []
     for node in network.nodes:
-        if node.kind in ("CONV_2D", "FULLY_CONNECTED"):
+        weights = weights_of(node)
+        if weights is not None and not weights.depthwise:
             data = network.constant(node.inputs[1])
             if data is not None and data.size >= SMALLEST_WEIGHTS:
                 found.append(node.inputs[1])
+    if not found:
+        raise InputError(
+            f"no layer has {SMALLEST_WEIGHTS} weights or more to prune or cluster: leave these variants out"
+        )
     return found
 
 

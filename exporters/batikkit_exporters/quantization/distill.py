@@ -9,20 +9,21 @@ Batch normalization is already part of the weights, so nothing needs freezing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Network
+from batikkit_exporters.network.network import Network
+from batikkit_exporters.network.operators import weights_of
+from batikkit_exporters.network.operators.operator import Tensor
 from batikkit_exporters.quantization.grid import Grid
 from batikkit_exporters.quantization.rounding import Rounded
-from batikkit_exporters.quantization.twin import WEIGHT_AXIS, compiled, run
+from batikkit_exporters.quantization.twin import compiled, run
 
 BATCH = 16
 Advance = Callable[[int, int], None]
-Tensor = Any
 
 
 class Parameters(Protocol):
@@ -115,7 +116,7 @@ def trainable_constants(network: Network) -> dict[int, Tensor]:
     """A variable for every weight and bias, by position."""
     found = {}
     for node in network.nodes:
-        if node.kind in WEIGHT_AXIS:
+        if weights_of(node) is not None:
             for index in node.inputs[1:]:
                 data = network.constant(index)
                 if data is not None:

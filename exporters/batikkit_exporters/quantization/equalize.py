@@ -7,7 +7,9 @@ through Weight Equalization and Bias Correction"). Two points go beyond pairs of
 
 * A residual stream (all tensors joined by ADD) is one group with one factor per channel, shared by every layer that
   writes to it or reads from it. In MobileNetV2 these narrow linear tensors lose the most.
-* ReLU6 is homogeneous only below 6, so its channels are only ever widened, and never past 6.
+* ReLU6 is homogeneous only below 6, so its channels are only ever widened, and never past 6 on the photographs seen.
+  Here alone the network changes: an unseen photograph that goes beyond them by more than `RELU6_MARGIN` is clipped
+  early. The ladder, which judges on photographs that no range was taken from, is what catches that.
 """
 
 from __future__ import annotations
@@ -18,15 +20,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters.network import Network, Node
+from batikkit_exporters.network.network import Network, Node
+from batikkit_exporters.network.operators import OPERATORS, weights_of
+from batikkit_exporters.network.operators.activation import NONE, RELU6_CODE, RELU_CODE, fused_activation
 from batikkit_exporters.quantization.observation import Observed
 
 LARGEST_FACTOR = 32.0
 # What unseen photographs may exceed the seen ones by before ReLU6 clips them early.
 RELU6_MARGIN = 1.05
-_RELU6 = 3
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
-_TRANSPARENT = ("PAD", "MEAN", "RELU", "RELU6", "AVERAGE_POOL_2D", "MAX_POOL_2D")
 
 
 @dataclass
@@ -116,24 +117,21 @@ def _visit(network: Network, node: Node, join: object) -> None:
     assert callable(join)
     output = node.outputs[0]
     computed = [index for index in node.inputs if index >= 0 and network.values[index].data is None]
-    if node.kind in _WEIGHTED:
+    added = [index for index in node.inputs if index not in computed and network.values[index].dtype == "float32"]
+    if weights_of(node) is not None:
         join(*computed).consumers.append(node)
         join(output).producers.append(node)
-        if node.kind == "DEPTHWISE_CONV_2D" and node.option("depth_multiplier", 1) > 1:
-            join(*computed).fixed = join(output).fixed = True
-    elif node.kind == "ADD" and len(computed) == 2:
-        join(*computed, output)
-    elif node.kind in _TRANSPARENT:
+    elif OPERATORS[node.kind].homogeneous and not added:
         join(*computed, output)
         if node.kind == "MEAN" and len(network.values[output].shape) and not _keeps_channels(network, node):
             join(output).fixed = True
     else:
         join(*computed).fixed = True
         join(output).fixed = True
-    activation = _activation(node)
-    if activation == _RELU6 or node.kind == "RELU6":
+    activation = fused_activation(node)
+    if activation == RELU6_CODE or node.kind == "RELU6":
         join(output).clipped = True
-    elif activation not in (0, 1):
+    elif activation not in (NONE, RELU_CODE):
         join(output).fixed = True
 
 
@@ -141,11 +139,6 @@ def _keeps_channels(network: Network, node: Node) -> bool:
     rank = len(network.values[node.inputs[0]].shape)
     axes = network.constant(node.inputs[1])
     return axes is not None and all(int(axis) % rank != rank - 1 for axis in np.ravel(axes))
-
-
-def _activation(node: Node) -> int:
-    options = node.options
-    return options.integer("fused_activation_function") if options and "fused_activation_function" in options else 0
 
 
 def _edited(network: Network, index: int, constants: dict[int, NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -158,7 +151,9 @@ def _scale_output(
     network: Network, node: Node, factors: NDArray[np.float64], constants: dict[int, NDArray[np.float32]]
 ) -> None:
     weights = _edited(network, node.inputs[1], constants)
-    shape = (1, 1, 1, -1) if node.kind == "DEPTHWISE_CONV_2D" else (-1, *(1,) * (weights.ndim - 1))
+    layout = weights_of(node)
+    assert layout is not None
+    shape = [-1 if axis == layout.output_axis else 1 for axis in range(weights.ndim)]
     constants[node.inputs[1]] = (weights * factors.reshape(shape)).astype(np.float32)
     if len(node.inputs) > 2 and node.inputs[2] >= 0:
         constants[node.inputs[2]] = (_edited(network, node.inputs[2], constants) * factors).astype(np.float32)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Node
-from batikkit_exporters.quantization.twin import PADDINGS
+from batikkit_exporters.network.network import Node
+from batikkit_exporters.network.operators import weights_of
+from batikkit_exporters.network.operators.operator import Weights, dilations, padding, strides
 
 PLACES = 6_000
 PLACES_PER_INPUT = 40
@@ -33,58 +34,62 @@ def moments(
     Returns:
         Float64 [G, 1, K] and [G, K, K], for G groups of filters that share K inputs.
     """
-    step = _step(node, chunks, shape)
+    layout = weights_of(node)
+    assert layout is not None
+    step = _step(node, layout, chunks, shape)
     totals, count = np.float64(0), 0
-    parts = [_windows(node, chunk, shape, step) for chunk in chunks]
+    parts = [_windows(node, layout, chunk, shape, step) for chunk in chunks]
     for part in parts:
         totals = totals + np.stack([window.sum(axis=0, dtype=np.float64) for window in part])
         count += len(part[0])
-    mean = _grouped(node, totals / count)[None]  # [1, K, G]
+    mean = _grouped(layout, totals / count)[None]  # [1, K, G]
     if not covariance:
         return mean.transpose(2, 0, 1), None
     squares = np.float64(0)
     for part in parts:
-        patches = _grouped(node, np.stack(part, axis=1)) - mean.astype(np.float32)  # [rows, K, G]
+        patches = _grouped(layout, np.stack(part, axis=1)) - mean.astype(np.float32)  # [rows, K, G]
         rows = tf.transpose(tf.constant(patches), (2, 0, 1))
         squares = squares + tf.matmul(rows, rows, transpose_a=True).numpy().astype(np.float64)
     return mean.transpose(2, 0, 1), squares / count
 
 
-def _grouped(node: Node, windows: NDArray[Any]) -> NDArray[Any]:
+def _grouped(layout: Weights, windows: NDArray[Any]) -> NDArray[Any]:
     """[..., W, C] as [..., K, G]: a depthwise filter sees one channel, any other all of them."""
-    if node.kind == "DEPTHWISE_CONV_2D":
+    if layout.depthwise:
         return windows
     return windows.reshape(*windows.shape[:-2], -1, 1)
 
 
-def _step(node: Node, chunks: Sequence[Images], shape: tuple[int, ...]) -> int:
+def _step(node: Node, layout: Weights, chunks: Sequence[Images], shape: tuple[int, ...]) -> int:
     """Distance of neighbouring places in the layer's output whose surroundings are looked at."""
-    if node.kind == "FULLY_CONNECTED":
+    if not layout.sliding:
         return 1
-    height, width = chunks[0].shape[1] // node.option("stride_h"), chunks[0].shape[2] // node.option("stride_w")
+    down, across = strides(node)
+    height, width = chunks[0].shape[1] // down, chunks[0].shape[2] // across
     places = sum(int(chunk.shape[0]) for chunk in chunks) * height * width
-    inputs = int(np.prod(shape[1:3])) * (1 if node.kind == "DEPTHWISE_CONV_2D" else int(shape[3]))
+    inputs = int(np.prod(shape[1:3])) * (1 if layout.depthwise else int(shape[3]))
     return max(1, round(float(np.sqrt(places / max(PLACES, PLACES_PER_INPUT * inputs)))))
 
 
-def _windows(node: Node, source: Images, shape: tuple[int, ...], step: int) -> list[NDArray[np.float32]]:
+def _windows(
+    node: Node, layout: Weights, source: Images, shape: tuple[int, ...], step: int
+) -> list[NDArray[np.float32]]:
     """For each of the W elements of a filter what lies under it at every `step`-th place of each row and column.
 
     Returns:
         W times float32 [rows, C].
     """
-    if node.kind == "FULLY_CONNECTED":
+    if not layout.sliding:
         return [np.asarray(source).reshape(-1, shape[1])]
     window = [int(shape[1]), int(shape[2])]
-    strides = [node.option("stride_h"), node.option("stride_w")]
-    rates = [node.option("dilation_h_factor", 1), node.option("dilation_w_factor", 1)]
-    if PADDINGS[node.option("padding")] == "SAME":  # before the step, which would move what padding does
-        sides = [_same(*of) for of in zip(source.shape[1:3], window, strides, rates, strict=True)]
+    steps, rates = strides(node), dilations(node)
+    if padding(node) == "SAME":  # before the step, which would move what padding does
+        sides = [_same(*of) for of in zip(source.shape[1:3], window, steps, rates, strict=True)]
         source = tf.pad(source, [(0, 0), *sides, (0, 0)]) if any(map(any, sides)) else source
     # Where the first element of each window lies; the others are the same places, shifted.
     rows, columns = (
         range(0, length - rate * (size - 1), stride * step)
-        for length, size, stride, rate in zip(source.shape[1:3], window, strides, rates, strict=True)
+        for length, size, stride, rate in zip(source.shape[1:3], window, steps, rates, strict=True)
     )
     pixels, channels = np.asarray(source), int(source.shape[3])  # a view; slicing it is faster than TensorFlow's way
     return [

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Network, Node
+from batikkit_exporters.network.network import Network, Node
+from batikkit_exporters.network.operators import compute, weights_of
 from batikkit_exporters.quantization.grid import Grid
 from batikkit_exporters.quantization.layer_inputs import moments
-from batikkit_exporters.quantization.twin import compute, on_grid
+from batikkit_exporters.quantization.twin import on_grid
 
 DAMPING = 0.01
 """Added to the diagonal of the inputs' covariance, as a share of its mean: photographs are few."""
@@ -150,11 +151,16 @@ def compensate(rows: Floats, covariance: Floats, choose: Callable[[Floats], Floa
 
 def to_rows(node: Node, weights: Floats) -> Floats:
     """[G, F, K]: one group of all filters, or for a depthwise layer one group of one filter per channel."""
-    if node.kind == "DEPTHWISE_CONV_2D":
+    if _depthwise(node):
         return np.array(weights.reshape(-1, weights.shape[3]).T[:, None, :])
     return np.array(weights.reshape(1, weights.shape[0], -1))
 
 
 def _from_rows(node: Node, rows: Floats, shape: tuple[int, ...]) -> Floats:
-    back = rows[:, 0, :].T if node.kind == "DEPTHWISE_CONV_2D" else rows
+    back = rows[:, 0, :].T if _depthwise(node) else rows
     return np.asarray(back.reshape(shape))
+
+
+def _depthwise(node: Node) -> bool:
+    layout = weights_of(node)
+    return layout is not None and layout.depthwise

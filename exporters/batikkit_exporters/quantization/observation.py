@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Network
+from batikkit_exporters.network.network import Network
 from batikkit_exporters.quantization.twin import run
 
 SAMPLE_PER_IMAGE = 2048

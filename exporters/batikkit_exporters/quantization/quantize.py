@@ -16,21 +16,12 @@ from numpy.typing import NDArray
 
 from batikkit.errors import InputError
 from batikkit.tflite.flatbuffer import Table
-from batikkit_exporters.network import Network, Node, UnsupportedOperatorError, Value, write_network
+from batikkit_exporters.network.network import Network, Node, UnsupportedOperatorError, Value
+from batikkit_exporters.network.operators import find_operator, weights_of
+from batikkit_exporters.network.operators.operator import Weights
+from batikkit_exporters.network.write import write_network
 from batikkit_exporters.quantization.grid import QUANTIZED_TYPES, Grid, grid_over, weight_scale
 
-# Versions the kernels of each activation type ask for (`op_version.cc` of TensorFlow Lite).
-_VERSIONS = {
-    "int8": {
-        "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "SUB": 2, "MUL": 2, "PAD": 2, "MEAN": 2,
-        "SOFTMAX": 2, "AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 2, "RELU": 2, "RELU6": 2, "RESHAPE": 1,
-    },
-    "int16": {
-        "CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "FULLY_CONNECTED": 7, "ADD": 3, "MUL": 4, "PAD": 3, "MEAN": 3,
-        "SOFTMAX": 3, "AVERAGE_POOL_2D": 3, "MAX_POOL_2D": 3, "RESHAPE": 1,
-    },
-}  # fmt: skip
-_WEIGHT_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": None}
 _BIAS_LIMIT = 2**31 - 1
 
 
@@ -148,7 +139,7 @@ class _Quantizer:
         if data is None:
             return self._input(index, None)
         value = self._network.values[index]
-        if value.dtype != "float32" or node.kind not in _WEIGHT_AXIS or position != 1:
+        if value.dtype != "float32" or weights_of(node) is None or position != 1:
             return self._add(value)
         # Half-precision weights keep a float layer near the size of an integer one; runtimes unpack them once.
         packed = self._add(Value(value.name + "/float16", value.shape, "float16", data.astype(np.float16)))
@@ -158,14 +149,15 @@ class _Quantizer:
 
     def _integer_node(self, node: Node, grid: Grid) -> None:
         dtype = grid.dtype
-        if node.kind not in _VERSIONS[dtype]:
-            raise UnsupportedOperatorError(f"operator {node.kind} has no {dtype} kernel in batikkit's quantizer")
-        if node.kind in _WEIGHT_AXIS:
-            inputs = self._weighted_inputs(node, dtype)
+        operator = find_operator(node.kind)
+        if dtype not in operator.versions:
+            raise UnsupportedOperatorError(f"operator {node.kind} has no {dtype} kernel here: leave that variant out")
+        if operator.weights is not None:
+            inputs = self._weighted_inputs(node, dtype, operator.weights)
         else:
             inputs = tuple(self._plain_input(index, dtype) for index in node.inputs)
         output = self._computed(node.outputs[0], grid)
-        version = _VERSIONS[dtype][node.kind]
+        version = operator.versions[dtype]
         self._nodes.append(replace(node, inputs=inputs, outputs=(output,), version=version, options=_options(node)))
 
     def _source_grid(self, index: int, dtype: str) -> Grid:
@@ -178,11 +170,11 @@ class _Quantizer:
         low, high = grid.limits()
         return grid_over(low, high, dtype)
 
-    def _weighted_inputs(self, node: Node, dtype: str) -> tuple[int, ...]:
+    def _weighted_inputs(self, node: Node, dtype: str, layout: Weights) -> tuple[int, ...]:
         source = self._source_grid(node.inputs[0], dtype)
         weights = self._network.constant(node.inputs[1])
         assert weights is not None
-        axis = _WEIGHT_AXIS[node.kind]
+        axis = layout.scale_axis
         scale = self._scales.get(node.inputs[1])
         if scale is None:
             scale = weight_scale(weights.astype(np.float64), axis=axis)

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters.network import Network
+from batikkit_exporters.network.network import Network
+from batikkit_exporters.network.operators import find_operator
+from batikkit_exporters.network.operators.operator import COPIED, UNIT
 from batikkit_exporters.quantization.grid import Grid, grid_over
 from batikkit_exporters.quantization.observation import Observed
 
@@ -19,8 +21,6 @@ METHODS = ("minmax", "percentile", "mse")
 TAIL_PERCENT = 0.01
 _CLIPS = np.linspace(0.3, 1.0, 29)
 _BINS = 8192
-# Their kernels copy elements, so input and output share one grid.
-_COPYING = ("PAD", "RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D")
 
 
 def lay_grids(
@@ -40,9 +40,10 @@ def lay_grids(
     for node in network.nodes:
         index = node.outputs[0]
         dtype = "int16" if index in wide else "int8"
-        if node.kind == "SOFTMAX":
+        rule = find_operator(node.kind).grid
+        if rule == UNIT:
             grids[index] = Grid(1 / 256, -128) if dtype == "int8" else Grid(1 / 32768, 0, "int16")
-        elif node.kind in _COPYING:
+        elif rule == COPIED:
             grids[index] = grids[node.inputs[0]]
         else:
             grids[index] = grid_over(*find_range(observed[index], method=method, dtype=dtype), dtype)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters.network import Network, Node
+from batikkit_exporters.network.network import Network, Node
+from batikkit_exporters.network.operators import weights_of
 from batikkit_exporters.quantization.grid import Grid, weight_scale
 from batikkit_exporters.quantization.layerwise import compensate, settle_weights, to_rows
-from batikkit_exporters.quantization.twin import WEIGHT_AXIS
 
 Floats = NDArray[np.float64]
 ROUNDING_IMAGES = 48
@@ -48,9 +48,10 @@ def round_weights(
     """
     scales: dict[int, NDArray[np.float32]] = {}
     for node in network.nodes:
-        if node.kind in WEIGHT_AXIS and node.outputs[0] in grids:
+        layout = weights_of(node)
+        if layout is not None and node.outputs[0] in grids:
             weights = np.asarray(network.constant(node.inputs[1]), np.float64)
-            scales[node.inputs[1]] = weight_scale(weights, axis=WEIGHT_AXIS[node.kind]).astype(np.float32)
+            scales[node.inputs[1]] = weight_scale(weights, axis=layout.scale_axis).astype(np.float32)
 
     def settle(node: Node, rows: Floats, covariance: Floats | None) -> Floats:
         kernel = node.inputs[1]

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import tf
-from batikkit_exporters.network import Network, Node, UnsupportedOperatorError
+from batikkit_exporters.network.network import Network
+from batikkit_exporters.network.operators import compute, weights_of
+from batikkit_exporters.network.operators.operator import Tensor
 from batikkit_exporters.quantization.grid import Grid, weight_scale
 
-Tensor = Any
 Observe = Callable[[int, Tensor], Tensor]
-PADDINGS = ("SAME", "VALID")
-WEIGHT_AXIS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": None}
 
 
 def run(
@@ -64,8 +63,9 @@ def run(
         inputs = [None if index < 0 else read(index) for index in node.inputs]
         # Weights are rounded where their operator computes in integers, which its output's grid tells.
         integer = grids is not None and weights_quantized and node.outputs[0] in grids
-        if integer and node.kind in WEIGHT_AXIS:
-            inputs[1] = _rounded_weights(inputs[1], WEIGHT_AXIS[node.kind])
+        weights = weights_of(node)
+        if integer and weights is not None:
+            inputs[1] = _rounded_weights(inputs[1], weights.scale_axis)
         settle(node.outputs[0], compute(node, inputs))
         for index in node.inputs:
             if last_use[index] == number and index not in network.outputs:
@@ -89,87 +89,3 @@ def on_grid(value: Tensor, grid: Grid) -> Tensor:
 def _rounded_weights(weights: Tensor, axis: int | None) -> Tensor:
     scale = tf.stop_gradient(weight_scale(weights, axis=axis, xp=tf))
     return weights + tf.stop_gradient(tf.round(weights / scale) * scale - weights)
-
-
-def compute(node: Node, inputs: list[Tensor]) -> Tensor:
-    """One operator in float, its fused activation included; `inputs` in the order of the node's, None: left out."""
-    try:
-        result = _OPERATORS[node.kind](node, inputs)
-    except KeyError:
-        raise UnsupportedOperatorError(f"operator {node.kind} is not one the ladder can quantize by itself") from None
-    return _activation(node, result)
-
-
-def _activation(node: Node, value: Tensor) -> Tensor:
-    options = node.options
-    code = 0
-    if options is not None and "fused_activation_function" in options.values:
-        code = options.integer("fused_activation_function")
-    if code == 0:
-        return value
-    if code == 1:
-        return tf.nn.relu(value)
-    if code == 3:
-        return tf.nn.relu6(value)
-    raise UnsupportedOperatorError(f"{node.kind} with fused activation {code} is not one the ladder can quantize")
-
-
-def _conv(node: Node, inputs: list[Tensor]) -> Tensor:
-    image, kernel, bias = inputs
-    strides = [node.option("stride_h"), node.option("stride_w")]
-    dilations = [node.option("dilation_h_factor", 1), node.option("dilation_w_factor", 1)]
-    padding = PADDINGS[node.option("padding")]
-    result = tf.nn.conv2d(image, tf.transpose(kernel, (1, 2, 3, 0)), strides, padding, dilations=dilations)
-    return result + bias
-
-
-def _depthwise(node: Node, inputs: list[Tensor]) -> Tensor:
-    image, kernel, bias = inputs
-    strides = [1, node.option("stride_h"), node.option("stride_w"), 1]
-    dilations = [node.option("dilation_h_factor", 1), node.option("dilation_w_factor", 1)]
-    padding = PADDINGS[node.option("padding")]
-    channels = image.shape[-1]
-    filters = tf.reshape(kernel, (*kernel.shape[1:3], channels, kernel.shape[3] // channels))
-    return tf.nn.depthwise_conv2d(image, filters, strides, padding, dilations=dilations) + bias
-
-
-def _dense(_node: Node, inputs: list[Tensor]) -> Tensor:
-    source, weights, bias = inputs
-    result = tf.matmul(tf.reshape(source, (-1, weights.shape[1])), weights, transpose_b=True)
-    return result if bias is None else result + bias
-
-
-def _mean(node: Node, inputs: list[Tensor]) -> Tensor:
-    return tf.reduce_mean(inputs[0], axis=inputs[1], keepdims=bool(node.option("keep_dims")))
-
-
-def _pool(reduce: Callable[..., Tensor]) -> Callable[[Node, list[Tensor]], Tensor]:
-    def pooled(node: Node, inputs: list[Tensor]) -> Tensor:
-        window = [node.option("filter_height"), node.option("filter_width")]
-        strides = [node.option("stride_h"), node.option("stride_w")]
-        return reduce(inputs[0], window, strides, PADDINGS[node.option("padding")])
-
-    return pooled
-
-
-def _reshape(_node: Node, inputs: list[Tensor]) -> Tensor:
-    shape = inputs[1]
-    return tf.reshape(inputs[0], tf.concat([[-1], shape[1:]], axis=0))
-
-
-_OPERATORS: dict[str, Callable[[Node, list[Tensor]], Tensor]] = {
-    "ADD": lambda _node, inputs: inputs[0] + inputs[1],
-    "SUB": lambda _node, inputs: inputs[0] - inputs[1],
-    "MUL": lambda _node, inputs: inputs[0] * inputs[1],
-    "PAD": lambda _node, inputs: tf.pad(inputs[0], inputs[1]),
-    "CONV_2D": _conv,
-    "DEPTHWISE_CONV_2D": _depthwise,
-    "FULLY_CONNECTED": _dense,
-    "MEAN": _mean,
-    "AVERAGE_POOL_2D": _pool(tf.nn.avg_pool2d),
-    "MAX_POOL_2D": _pool(tf.nn.max_pool2d),
-    "RESHAPE": _reshape,
-    "RELU": lambda _node, inputs: tf.nn.relu(inputs[0]),
-    "RELU6": lambda _node, inputs: tf.nn.relu6(inputs[0]),
-    "SOFTMAX": lambda _node, inputs: tf.nn.softmax(inputs[0]),
-}

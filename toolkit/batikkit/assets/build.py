@@ -30,12 +30,14 @@ from batikkit.assets.rejection import Rejection
 from batikkit.console import Advance
 from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
 from batikkit.digest import file_sha256
-from batikkit.errors import InputError, VerificationError
+from batikkit.errors import InputError
+from batikkit.export_record import check_as_recorded
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.parity_pack import PARITY_FILE, read_parity_pack
 from batikkit.tflite import interpreters
+from batikkit.tflite.labelled import check_labelled
 from batikkit.tflite.metadata import read_metadata
 from batikkit.tflite.runtime import LoadedModel, open_model
 
@@ -79,7 +81,7 @@ def build_assets(
 
     Raises:
         InputError: no exports, no validation images, or `out` is something else.
-        VerificationError: an export is not the file that its manifest describes.
+        VerificationError: an export or its labels are not those that its manifest describes.
     """
     if replace and out.exists():
         read_assets_manifest(out)  # refuses to replace anything but a folder of assets
@@ -116,13 +118,11 @@ def _variants(run: Path) -> tuple[tuple[AssetVariant, ...], tuple[str, ...]]:
     usable = [v for v in found if v.manifest.input.dtype in ("uint8", "float32")]
     if not usable:
         raise InputError(f"{folder} holds no model that phones take: run 'batikkit export {run}' first")
+    labels = read_labels(folder / LABELS_FILE)
+    check_as_recorded(folder, PARITY_FILE)
     for variant in usable:
-        digest = file_sha256(_export(run, variant))
-        if digest != variant.manifest.sha256:
-            raise VerificationError(
-                f"{_export(run, variant)} is not the file that its manifest describes: export again"
-            )
-    return tuple(sorted(usable, key=lambda v: _PRECISION.index(v.name))), read_labels(folder / LABELS_FILE)
+        check_labelled(_export(run, variant), labels, source=folder / LABELS_FILE)
+    return tuple(sorted(usable, key=lambda v: _PRECISION.index(v.name))), labels
 
 
 def _validation(

@@ -54,8 +54,8 @@ def evaluate(
     from batikkit.cli.comparison_output import show, write
     from batikkit.console import note, progress
     from batikkit.data.prepared import Grouping
-    from batikkit.evaluation.assessment import assess, find_subject
     from batikkit.evaluation.held_out import hold_out
+    from batikkit.evaluation.subject import evaluate_subject, find_subject
     from batikkit.network.texture import best_texture
 
     if part not in PARTS:
@@ -73,7 +73,7 @@ def evaluate(
     for line in held.notes:
         note(f"batikkit: {line}")
     with progress("evaluate") as advance:
-        found, predictions = assess(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
+        found, predictions = evaluate_subject(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
     name = subject.name if part == "test" else f"{subject.name}-{part}"
     base = subject.run / "evaluation" if subject.run else Path("evaluation")
     folder = out or base / name

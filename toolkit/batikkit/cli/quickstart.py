@@ -49,7 +49,7 @@ def quickstart(
     # Every drawing is a cloth of its own, however alike two of them look.
     prepared = prepare(pictures, config, Grouping(group_by="(.+)"))
     from batikkit.training.session import Beginning, Means, train
-    from batikkit_exporters.export import export_run
+    from batikkit_exporters.export.run import export_run
 
     trained = train(prepared, config, Beginning(out / "runs", "quickstart", "none"), Means(progress))
     note(f"synthetic test images: {sentence(trained.evaluation)}")

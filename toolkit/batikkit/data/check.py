@@ -14,7 +14,7 @@ from batikkit.data.check_report import CheckReport, ClassFacts, ImageGroup
 from batikkit.data.cloth_look import PlainTexture
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_findings
-from batikkit.data.grouping import CLOTH, by_cloth, examine, group_samples, groups_per_class
+from batikkit.data.grouping import CLOTH, by_cloth, group_samples, groups_per_class, inspect_set
 from batikkit.data.inspection import Inspection
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks
 from batikkit.data.names import name_findings
@@ -53,17 +53,17 @@ def check_folder(
     looking = grouping.unit == CLOTH and grouping.group_by is None
     texture = (grouping.texture or PlainTexture()) if looking else None
     label_of = functools.partial(_label, depth=depth) if looking else None
-    examined = examine(root, paths, label_of=label_of, texture=texture, cache=cache, advance=advance)
-    samples = tuple(Sample(i.path, _label(i.path, depth), i.sha256, i.sha256[:16]) for i in examined.inspections)
+    inspected = inspect_set(root, paths, label_of=label_of, texture=texture, cache=cache, advance=advance)
+    samples = tuple(Sample(i.path, _label(i.path, depth), i.sha256, i.sha256[:16]) for i in inspected.inspections)
     if samples:
         group_by = grouping.group_by
-        samples = group_samples(samples, examined.copies, cloths=examined.cloths, group_by=group_by)
-    named = name_findings(samples, examined.cloths.tolist(), examined.copies.tolist()) if looking and samples else []
+        samples = group_samples(samples, inspected.copies, cloths=inspected.cloths, group_by=group_by)
+    named = name_findings(samples, inspected.cloths.tolist(), inspected.copies.tolist()) if looking and samples else []
     rows, split, missing = _split_of(samples, folders, split_file)
     labels = sorted({_label(path, depth) for path in paths})
-    facts = _Facts(root, labels, examined.inspections, samples, rows, split, texture.name if texture else "")
+    facts = _Facts(root, labels, inspected.inspections, samples, rows, split, texture.name if texture else "")
     return _report(facts, grouping, [
-        *file_findings(examined.inspections, examined.skipped), *missing, *_folder_findings(root, paths), *named,
+        *file_findings(inspected.inspections, inspected.skipped), *missing, *_folder_findings(root, paths), *named,
     ])  # fmt: skip
 
 

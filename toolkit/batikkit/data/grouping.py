@@ -31,7 +31,7 @@ _CLOTH_METHOD = "average linkage over texture and colour, 1"
 
 
 @dataclass(frozen=True)
-class Examined:
+class InspectedSet:
     """Every image file of a set, inspected, and which of them belong together.
 
     Attributes:
@@ -47,7 +47,7 @@ class Examined:
     cloths: NDArray[np.int64]
 
 
-def examine(
+def inspect_set(
     root: Path,
     paths: Sequence[str],
     *,
@@ -55,7 +55,7 @@ def examine(
     texture: Texture | None = None,
     cache: bool = True,
     advance: Advance | None = None,
-) -> Examined:
+) -> InspectedSet:
     """Inspects files and finds copies and photographs of one cloth among them, using and refreshing the cache.
 
     Args:
@@ -79,7 +79,7 @@ def examine(
         write_cache(
             file, inspections, texture=texture.name if texture else stored.texture, copies=copies, cloths=cloths
         )
-    return Examined(inspections, skipped, copies.first, cloths.first if texture else copies.first)
+    return InspectedSet(inspections, skipped, copies.first, cloths.first if texture else copies.first)
 
 
 def _copies(inspections: Sequence[Inspection], stored: Groups, advance: Advance | None) -> Groups:

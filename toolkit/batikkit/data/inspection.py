@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -101,17 +100,19 @@ def inspect_all(
     results: list[Inspection | Skipped] = []
     pool = ThreadPoolExecutor(worker_count())  # Pillow releases the GIL while decoding
     parts = [paths[start : start + _AT_ONCE] for start in range(0, len(paths), _AT_ONCE)]
-    waiting: deque[list[Future[_Found]]] = deque()
+
+    def begin(part: Sequence[str]) -> list[Future[_Found]]:
+        return [pool.submit(_inspect, root, path, known or {}, texture is not None) for path in part]
+
     try:
-        # One part is decoded while the one before is described; no more of them wait, since each holds pictures.
-        for part in (*parts, None):
-            if part is not None:
-                waiting.append([pool.submit(_inspect, root, path, known or {}, texture is not None) for path in part])
-            if part is None or len(waiting) > 1:
-                for result in _described([future.result() for future in waiting.popleft()], texture):
-                    results.append(result)
-                    if advance:
-                        advance(len(results), len(paths))
+        begun = begin(parts[0]) if parts else []
+        # The next part is decoded while this one is described; no more of them wait, since each holds pictures.
+        for following in (*parts[1:], ()):
+            present, begun = begun, begin(following)
+            for result in _described([future.result() for future in present], texture):
+                results.append(result)
+                if advance:
+                    advance(len(results), len(paths))
     finally:
         pool.shutdown(cancel_futures=True)  # an interrupted run does not wait for thousands of pictures
     return results

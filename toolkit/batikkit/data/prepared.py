@@ -22,12 +22,12 @@ from batikkit.data.grouping import (
     CLOTH,
     COPY,
     UNITS,
-    Examined,
+    InspectedSet,
     by_cloth,
     conflicting_labels,
-    examine,
     group_samples,
     groups_per_class,
+    inspect_set,
 )
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks, seen_cloths
 from batikkit.data.split import SPLITS, SplitRow, assign_splits, of_split, read_split
@@ -126,9 +126,9 @@ def load_dataset(
     paths = list(image_files(root))
     folders = split_folders(paths)
     depth = 1 if folders else 0
-    examined = _examine(root, paths, lambda path: path.split("/")[depth], asked)
-    dataset = dataset_of(root, paths, examined.inspections, examined.skipped, strict=strict)
-    copies = _grouped(dataset.samples, examined, asked.grouping)
+    inspected = _inspect_set(root, paths, lambda path: path.split("/")[depth], asked)
+    dataset = dataset_of(root, paths, inspected.inspections, inspected.skipped, strict=strict)
+    copies = _grouped(dataset.samples, inspected, asked.grouping)
     if folders:
         kept = "kept the split of the folders " + ", ".join(folders)
         split_of = {sample.path: folders[sample.path.split("/")[0]] for sample in copies}
@@ -139,11 +139,11 @@ def load_dataset(
     return _prepared(dataset, rows, [*told, *_notes(dataset, unit, copies)], unit)
 
 
-def _examine(root: Path, paths: Sequence[str], label_of: Callable[[str], str], asked: _Source) -> Examined:
+def _inspect_set(root: Path, paths: Sequence[str], label_of: Callable[[str], str], asked: _Source) -> InspectedSet:
     # File names that tell the cloth leave nothing to ask the pictures.
     wanted = None if asked.grouping.group_by is not None else label_of
     texture = asked.grouping.texture
-    return examine(root, paths, label_of=wanted, texture=texture, cache=asked.cache, advance=asked.advance)
+    return inspect_set(root, paths, label_of=wanted, texture=texture, cache=asked.cache, advance=asked.advance)
 
 
 def _by_unit(copies: tuple[Sample, ...], grouping: Grouping) -> tuple[tuple[Sample, ...], str, list[str]]:
@@ -166,13 +166,13 @@ def _with_split_file(root: Path, split_file: Path, asked: _Source) -> PreparedDa
     if not root.is_dir():
         raise InputError(f"no such folder: {root}; name the folder that {split_file} speaks of")
     given = {row.sample.path: row for row in read_split(split_file)}
-    examined = _examine(root, sorted(given), lambda path: given[path].sample.label, asked)
-    refuse_unreadable(root, examined.skipped, strict=asked.strict)
-    samples = tuple(replace(given[i.path].sample, sha256=i.sha256) for i in examined.inspections)
+    inspected = _inspect_set(root, sorted(given), lambda path: given[path].sample.label, asked)
+    refuse_unreadable(root, inspected.skipped, strict=asked.strict)
+    samples = tuple(replace(given[i.path].sample, sha256=i.sha256) for i in inspected.inspections)
     labels = check_class_counts(samples, {row.sample.label for row in given.values()}, root)
     changed = sum(given[s.path].sample.sha256 not in ("", s.sha256) for s in samples)
-    copies = _grouped(samples, examined, asked.grouping, {path: row.sample.group for path, row in given.items()})
-    dataset = Dataset(root, labels, copies, examined.skipped)
+    copies = _grouped(samples, inspected, asked.grouping, {path: row.sample.group for path, row in given.items()})
+    dataset = Dataset(root, labels, copies, inspected.skipped)
     notes = [f"{changed} of {len(samples)} files have changed since {split_file} was made"] if changed else []
     unused = len(set(image_files(root)) - set(given))
     notes += [f"{unused} images of {root} are not in {split_file} and are left out"] if unused else []
@@ -180,12 +180,12 @@ def _with_split_file(root: Path, split_file: Path, asked: _Source) -> PreparedDa
 
 
 def _grouped(
-    samples: Sequence[Sample], examined: Examined, grouping: Grouping, given: dict[str, str] | None = None
+    samples: Sequence[Sample], inspected: InspectedSet, grouping: Grouping, given: dict[str, str] | None = None
 ) -> tuple[Sample, ...]:
-    place = {item.path: index for index, item in enumerate(examined.inspections)}
+    place = {item.path: index for index, item in enumerate(inspected.inspections)}
     chosen = [place[sample.path] for sample in samples]
     return group_samples(
-        samples, examined.copies[chosen], cloths=examined.cloths[chosen], group_by=grouping.group_by, given=given
+        samples, inspected.copies[chosen], cloths=inspected.cloths[chosen], group_by=grouping.group_by, given=given
     )
 
 

@@ -15,7 +15,7 @@ from batikkit.data.cloth_look import PlainTexture, Texture
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.grouping import CLOTH, Examined, by_cloth, cloths_shown, examine, group_samples
+from batikkit.data.grouping import CLOTH, InspectedSet, by_cloth, cloths_shown, group_samples, inspect_set
 from batikkit.data.inspection import Inspection, inspect_all
 from batikkit.data.photographs import find_photographs
 from batikkit.data.prepared import Grouping
@@ -81,29 +81,29 @@ def hold_out(
         InputError: a folder is no motif of the model, or nothing is left to test on.
     """
     chosen = _listed(root, labels, part, split_file, knowledge)
-    # All files of the folder, not only these: the cache holds what was examined last.
+    # All files of the folder, not only these: the cache holds what was inspected last.
     paths, grouping = sorted({*image_files(root), *chosen}), grouping or Grouping()
     depth = 1 if split_folders(paths) else 0
     motifs = {path: path.split("/")[min(depth, path.count("/"))] for path in paths} | chosen
     looking = grouping.group_by is None
-    examined = examine(
+    inspected = inspect_set(
         root, paths, label_of=motifs.__getitem__ if looking else None, texture=grouping.texture, advance=advance
     )
-    notes = [f"skipped {item.path}: {item.reason}" for item in examined.skipped if item.path in chosen]
-    place = {item.path: index for index, item in enumerate(examined.inspections)}
-    inspections = tuple(item for item in examined.inspections if item.path in chosen)
+    notes = [f"skipped {item.path}: {item.reason}" for item in inspected.skipped if item.path in chosen]
+    place = {item.path: index for index, item in enumerate(inspected.inspections)}
+    inspections = tuple(item for item in inspected.inspections if item.path in chosen)
     samples = tuple(Sample(item.path, chosen[item.path], item.sha256, item.sha256[:16]) for item in inspections)
     if samples:
         recorded = {row.sample.sha256: row.sample.group for row in knowledge.rows}
         # What the run knew to depend on each other stays together, though nothing here would show it.
         given = {sample.path: recorded.get(sample.sha256, sample.group) for sample in samples}
         some = [place[sample.path] for sample in samples]
-        copies, cloths = examined.copies[some], examined.cloths[some]
+        copies, cloths = inspected.copies[some], inspected.cloths[some]
         samples = group_samples(samples, copies, cloths=cloths, group_by=grouping.group_by, given=given)
         # Photographs of one cloth depend on each other, whatever may be tested on.
         samples = by_cloth(samples)
     same = knowledge.root is not None and root.resolve() == knowledge.root.resolve()
-    relatives = _relatives(inspections, chosen, knowledge, grouping, examined if same else None)
+    relatives = _relatives(inspections, chosen, knowledge, grouping, inspected if same else None)
     samples, told = _unseen(samples, inspections, knowledge, part, relatives, grouping.unit)
     if not samples:
         raise InputError(f"no photographs of {root} are left for a {part} figure ({'; '.join(told) or 'none found'})")
@@ -211,15 +211,15 @@ def _relatives(
     motifs: Mapping[str, str],
     knowledge: Knowledge,
     grouping: Grouping,
-    examined: Examined | None,
+    inspected: InspectedSet | None,
 ) -> _Relatives:
-    """`examined` is the run's own folder, where it was looked through a moment ago."""
+    """`inspected` is the run's own folder, where it was looked through a moment ago."""
     seen_rows = {row.sample.path: row.sample.label for row in knowledge.rows if row.split in SEEN}
     if not seen_rows:
         return _Relatives()
     looking = grouping.group_by is None
-    if examined and seen_rows.keys() <= {item.path for item in examined.inspections}:
-        everything, copies, cloths = examined.inspections, examined.copies, examined.cloths
+    if inspected and seen_rows.keys() <= {item.path for item in inspected.inspections}:
+        everything, copies, cloths = inspected.inspections, inspected.copies, inspected.cloths
         first = [item.path in seen_rows for item in everything]
     else:
         texture = grouping.texture or PlainTexture()

@@ -10,6 +10,7 @@ from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.metrics import best_first
+from batikkit.tflite.labelled import check_labelled
 from batikkit.tflite.probe import vet
 from batikkit.tflite.runtime import LoadedModel, open_model
 
@@ -41,6 +42,7 @@ class Classifier:
 
     Raises:
         InputError: damaged file, no labels, or labels that do not match the output.
+        VerificationError: the labels are another model's, or in another order.
     """
 
     def __init__(self, path: Path, *, labels: Path | None = None, runtime: str | None = None, threads: int = 1) -> None:
@@ -54,6 +56,7 @@ class Classifier:
                 f"{path} has {outputs} outputs but {source} names {len(self.labels)} labels: use the label file of the "
                 "same export"
             )
+        check_labelled(path, self.labels, source=source)
 
     def predict(self, images: Sequence[Path], *, top: int = 3) -> Iterator[Prediction]:
         """Yields one prediction per image file, in order.

@@ -6,9 +6,11 @@ most of a minute; a frozen graph holds nothing but constants and converts in sec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from batikkit.errors import InputError, first_line
 from batikkit.network.keras_backend import tf
 from batikkit.tflite.interpreters import quiet_native
 
@@ -27,7 +29,8 @@ def freeze_function(call: Callable[[Any], Any], shape: Sequence[int]) -> Any:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     function = tf.function(call).get_concrete_function(tf.TensorSpec(tuple(shape), tf.float32, name="image"))
-    return convert_variables_to_constants_v2(function)
+    with quiet_native():  # it tells of its session
+        return convert_variables_to_constants_v2(function)
 
 
 def converter(frozen: Any) -> Any:
@@ -36,10 +39,19 @@ def converter(frozen: Any) -> Any:
 
 
 def convert(configured: Any) -> bytes:
-    """Runs a configured converter quietly. Its errors arrive as exceptions."""
+    """Runs a configured converter quietly.
+
+    Raises:
+        InputError: the graph has something that TensorFlow Lite has not.
+    """
     import warnings
 
     with quiet_native(), warnings.catch_warnings():
         # True of every post-training quantization: the statistics come from the representative images instead.
         warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
-        return bytes(configured.convert())
+        try:
+            return bytes(configured.convert())
+        except Exception as error:  # its own kind for an operator it does not know, and several of Python's
+            unknown = re.search(r"(?:'tf\.|TF Select ops: |Custom ops: )([A-Za-z0-9_.]+)", str(error))
+            what = f"TensorFlow Lite has no operator for {unknown[1]}" if unknown else first_line(error)[:200]
+            raise InputError(f"the network cannot be converted: {what}; leave that out of the network") from error

@@ -42,6 +42,9 @@ PACKAGES = {
 NATIVE_ERRORS = (ImportError, AttributeError, SystemError, RuntimeError, ValueError, OSError, TypeError, MemoryError)
 """What a broken installation or a refused file raises; anything else is a bug of ours."""
 
+_FORCE_FLOAT16 = 1 << 2
+"""`TFLITE_XNNPACK_DELEGATE_FLAG_FORCE_FP16` of TensorFlow Lite's xnnpack_delegate.h."""
+
 Array = NDArray[Any]
 
 
@@ -130,15 +133,21 @@ def version(name: str) -> str:
         return "unknown"
 
 
-def construct(name: str, path: Path, *, threads: int) -> Engine:
+def construct(name: str, path: Path, *, threads: int, float16: bool = False) -> Engine:
     """Constructs the interpreter `name` on a file: the only place in batikkit that does.
+
+    Args:
+        name: One of `RUNTIMES`.
+        path: The file.
+        threads: Of the interpreter.
+        float16: Compute in float16 what a file holds in floats, as GPUs and ARMv8.2 do; `litert-compiled` alone can.
 
     Raises:
         NATIVE_ERRORS: the runtime is broken or refuses the file.
     """
     with quiet_native():
         if name == "litert-compiled":
-            return _Compiled(path, threads=threads)
+            return _Compiled(path, threads=threads, float16=float16)
         return _Interpreter(_interpreter_class(name), path, threads=threads)
 
 
@@ -177,12 +186,13 @@ class _Interpreter:
 class _Compiled:
     """LiteRT's CompiledModel on the CPU."""
 
-    def __init__(self, path: Path, *, threads: int) -> None:
+    def __init__(self, path: Path, *, threads: int, float16: bool) -> None:
         from batikkit.tflite.file import read_tflite
 
         module = importlib.import_module("ai_edge_litert.compiled_model")
         options = module.Options(
-            hardware_accelerators=module.HardwareAccelerator.CPU, cpu_options=module.CpuOptions(num_threads=threads)
+            hardware_accelerators=module.HardwareAccelerator.CPU,
+            cpu_options=module.CpuOptions(num_threads=threads, xnnpack_flags=_FORCE_FLOAT16 if float16 else None),
         )
         compiled = module.CompiledModel.from_file(str(path), options=options)
         # CompiledModel does not tell scale and zero point; the file does.

@@ -7,18 +7,15 @@ files of unknown origin that are structurally sound.
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import Any
 
+from batikkit.child import Child, ChildEndedError, ChildSilentError, serve
+from batikkit.child import private_stdout as private_stdout
 from batikkit.errors import InputError
 from batikkit.manifest import manifest_path, read_manifest
-from batikkit.operating_system import describe_exit, end_group, limit_child, own_group
-from batikkit.pipe import Listener
+from batikkit.operating_system import describe_exit, limit_child
 
 TIME_LIMIT_S = 60.0
 """A model that has not loaded and run once after this long is taken to hang: a Pi Zero 2 needs about two seconds."""
@@ -61,7 +58,7 @@ class Prober:
     def __init__(self, *, runtime: str | None = None, time_limit_s: float = TIME_LIMIT_S) -> None:
         self._runtime = runtime
         self._time_limit_s = time_limit_s
-        self._child: tuple[subprocess.Popen[bytes], Listener] | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Prober:
         return self
@@ -80,85 +77,57 @@ class Prober:
         from batikkit.tflite.file import read_tflite
 
         read_tflite(path)
-        child, listener = self._running()
-        assert child.stdin is not None
-        child.stdin.write(json.dumps({"path": str(path), "runtime": self._runtime}).encode() + b"\n")
-        child.stdin.flush()
-        line = listener.line(self._time_limit_s)
-        if line is None:
+        child = self._running()
+        try:
+            child.ask({"path": str(path), "runtime": self._runtime}, silence_s=self._time_limit_s)
+        except ChildSilentError:
             self.close()
-            raise InputError(f"{path} did not finish one run within {self._time_limit_s:g} s: export it again")
-        if not line:
-            status = child.wait()
+            raise InputError(
+                f"{path} did not finish one run within {self._time_limit_s:g} s: export it again"
+            ) from None
+        except ChildEndedError as ended:
             self.close()
-            raise InputError(f"{path} crashes the runtime ({describe_exit(status)}): export it again or do not use it")
-        answer = json.loads(line)
-        if answer["problem"] is not None:
-            raise InputError(answer["problem"])
+            died = describe_exit(ended.status)
+            raise InputError(f"{path} crashes the runtime ({died}): export it again or do not use it") from None
 
     def close(self) -> None:
         """Ends the child."""
         if self._child is not None:
-            child, listener = self._child
-            end_group(child)
-            listener.close()
-            assert child.stdin is not None
-            with contextlib.suppress(OSError):  # what was not read any more
-                child.stdin.close()
+            self._child.close()
         self._child = None
 
-    def _running(self) -> tuple[subprocess.Popen[bytes], Listener]:
+    def _running(self) -> Child:
         if self._child is None:
-            child = subprocess.Popen(
-                [sys.executable, "-m", "batikkit.tflite.probe"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                **own_group(),
-            )
-            assert child.stdout is not None
-            self._child = child, Listener(child.stdout)
-            if not self._child[1].line(START_LIMIT_S):
+            self._child = Child("batikkit.tflite.probe")
+            try:
+                self._child.wait_ready(silence_s=START_LIMIT_S)
+            except (ChildEndedError, ChildSilentError):
                 self.close()
-                raise InputError("the probing process did not start: run 'batikkit doctor'")
+                raise InputError("the probing process did not start: run 'batikkit doctor'") from None
         return self._child
 
 
-def private_stdout() -> BinaryIO:
-    """Returns standard output for answers; whatever native code prints there goes to standard error from now on."""
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)
-    return answers
+def _try_file(question: dict[str, Any], _advance: object) -> dict[str, Any]:
+    """Loads and runs one file here.
 
-
-def _try_file(path: Path, runtime: str | None) -> str | None:
-    """Loads and runs one file here; None when it works, else the one-line reason."""
+    Raises:
+        InputError: it does not work.
+    """
     import numpy as np
 
     from batikkit.errors import first_line
     from batikkit.tflite.interpreters import NATIVE_ERRORS
     from batikkit.tflite.runtime import open_model
 
+    path = Path(question["path"])
     try:
-        model = open_model(path, runtime=runtime)
+        model = open_model(path, runtime=question["runtime"])
         model.classify(np.full(model.input.shape[1:], 128, np.uint8))
-    except InputError as error:
-        return str(error)
     except NATIVE_ERRORS as error:
-        return f"the runtime refuses to run {path}: {first_line(error)}"
-    return None
-
-
-def _serve() -> None:
-    limit_child()
-    answers = private_stdout()
-    answers.write(b"ready\n")
-    for line in sys.stdin:
-        job = json.loads(line)
-        problem = _try_file(Path(job["path"]), job["runtime"])
-        answers.write(json.dumps({"problem": problem}).encode() + b"\n")
+        raise InputError(f"the runtime refuses to run {path}: {first_line(error)}") from error
+    return {}
 
 
 if __name__ == "__main__":
-    _serve()
+    limit_child()
+    serve(_try_file)

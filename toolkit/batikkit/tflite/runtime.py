@@ -105,7 +105,17 @@ def open_model(path: Path, *, runtime: str | None = None, threads: int = 1) -> L
     return load_verified(path, runtime=find_runtime(runtime), threads=threads)
 
 
-def load_verified(path: Path, *, runtime: str, threads: int) -> LoadedModel:
+def open_in_float16(path: Path) -> LoadedModel:
+    """As `open_model`, computing in float16 as GPUs and ARMv8.2 do, which LiteRT's CompiledModel can be told to.
+
+    Raises:
+        InputError: as `open_model`, or this installation or processor cannot.
+    """
+    read_tflite(path)
+    return load_verified(path, runtime="litert-compiled", threads=1, float16=True)
+
+
+def load_verified(path: Path, *, runtime: str, threads: int, float16: bool = False) -> LoadedModel:
     """Loads a file that `read_tflite` has passed, under a runtime that `find_runtime` has found.
 
     Raises:
@@ -113,7 +123,7 @@ def load_verified(path: Path, *, runtime: str, threads: int) -> LoadedModel:
     """
     start = time.perf_counter_ns()
     try:
-        engine = construct(runtime, path, threads=threads)
+        engine = construct(runtime, path, threads=threads, float16=float16)
     except NATIVE_ERRORS as error:
         raise InputError(f"{runtime} {version(runtime)} cannot load {path}: {first_line(error)}") from error
     init_ms = (time.perf_counter_ns() - start) / 1e6

@@ -16,8 +16,8 @@ from batikkit.data.leaks import seen_cloths
 from batikkit.data.prepared import PreparedData
 from batikkit.data.split import SplitRow, fold_rows
 from batikkit.errors import InputError
+from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
-from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.predictions import PREDICTIONS_FILE, read_predictions
 from batikkit.network.plain_cnn import scratch_config
 from batikkit.runs import store
@@ -124,7 +124,7 @@ def _comparison(
     notes = [*data.notes, *_unimproved(candidates[1], candidates[2])]
     if weights == "none":
         notes.insert(0, "no pretrained weights were given: the frozen system is a head on random features")
-    return judge(
+    return compare_systems(
         candidates,
         title=f"{root.resolve().name}: three systems",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

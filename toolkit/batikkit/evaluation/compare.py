@@ -19,7 +19,7 @@ from batikkit.paired import holm, mcnemar_p, paired_drop, paired_drop_interval
 
 @dataclass(frozen=True)
 class Candidate:
-    """What `judge` needs of a system: its predictions and facts of each fold."""
+    """What `compare_systems` needs of a system: its predictions and facts of each fold."""
 
     name: str
     title: str
@@ -29,7 +29,7 @@ class Candidate:
     parameters_trained: int | None = None
 
 
-def judge(
+def compare_systems(
     candidates: Sequence[Candidate],
     *,
     title: str,

@@ -16,14 +16,15 @@ from batikkit.console import Advance
 from batikkit.data.photographs import decoded_ahead
 from batikkit.data.split import SPLIT_FILE, read_split
 from batikkit.errors import InputError
+from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.held_out import HeldOut, Knowledge
-from batikkit.evaluation.judge import Candidate, judge
 from batikkit.evaluation.predict import Classifier
 from batikkit.evaluation.predictions import Predictions
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.processors import worker_count
+from batikkit.tflite.labelled import check_labelled
 
 Scores = NDArray[np.float32]
 
@@ -65,11 +66,14 @@ def find_subject(place: Path | None, *, runs_dir: Path, labels: Path | None = No
 
     Raises:
         InputError: no such run or file, or it has no labels.
+        VerificationError: the labels are another model's, or in another order.
     """
     if place is not None and place.suffix == ".tflite":
         if not place.is_file():
             raise InputError(f"no such file: {place}")
-        return Subject(place, read_labels(labels or place.parent / LABELS_FILE), _run_of(place, runs_dir))
+        source = labels or place.parent / LABELS_FILE
+        check_labelled(place, read_labels(source), source=source)
+        return Subject(place, read_labels(source), _run_of(place, runs_dir))
     run = runs.resolve_run(place, runs_dir)
     return Subject(runs.model_file(run), read_labels(run / LABELS_FILE), run)
 
@@ -82,7 +86,7 @@ def _run_of(file: Path, runs_dir: Path) -> Path | None:
     return next((run for run in candidates if (run / runs.RUN_FILE).is_file()), None)
 
 
-def assess(
+def evaluate_subject(
     subject: Subject,
     held: HeldOut,
     *,
@@ -162,7 +166,7 @@ def _judged(subject: Subject, held: HeldOut, predictions: Predictions, part: str
         parameters=facts.get("parameters") if subject.name == "keras" else None,
     )
     told = {"model": shown, "photographs": str(held.root), "images": part, "runs on": engine}
-    return judge(
+    return compare_systems(
         [candidate],
         title=f"{where}: {candidate.title}",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -1,0 +1,1 @@
+"""A network as plain values, and what is known of each of its operators."""

@@ -1,0 +1,190 @@
+"""An export that is killed, doubled or out of room leaves what was there, or a folder that says it is half done."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from striped import LABELS, striped_network
+
+from batikkit.cli import main
+from batikkit.digest import file_sha256
+from batikkit.export_record import read_export_record
+from batikkit_exporters.export.folder import claimed
+
+pytestmark = pytest.mark.slow
+# Kills the process at its n-th renaming into the export folder: in the midst of the commit.
+KILL_AT_RENAME = """
+import os, pathlib, signal
+count, replace = 0, pathlib.Path.replace
+def counted(self, target):
+    global count
+    if pathlib.Path(target).parent.name == "out":
+        count += 1
+        if count == {number}:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+pathlib.Path.replace = counted
+from batikkit.cli import main
+main({words!r})
+"""
+PLAIN = "from batikkit.cli import main\nmain({words!r})"
+
+
+@pytest.fixture(scope="module")
+def command(stripes_for_training: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """All but the folder and the variants."""
+    from batikkit.network.keras_backend import keras
+
+    folder = tmp_path_factory.mktemp("killed")
+    striped_network(keras, taught=stripes_for_training).save(folder / "net.keras")
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    given = {"--model": "net.keras", "--labels": "labels.txt"}
+    words = [word for option, name in given.items() for word in (option, str(folder / name))]
+    return ["export", *words, "--data", str(stripes_for_training), "--calibration-size", "12"]
+
+
+def _run(words: list[str]) -> int:
+    with pytest.raises(SystemExit) as done:
+        main(words)
+    return int(done.value.code or 0)
+
+
+def _staging(out: Path) -> list[Path]:
+    return list(out.glob(".*"))
+
+
+def _check_whole(out: Path, *variants: str) -> None:
+    record = read_export_record(out)
+    assert record is not None
+    assert set(record.variants) == set(variants)
+    assert {name: file_sha256(out / name) for name in record.files} == dict(record.files)
+    assert {path.name for path in out.iterdir()} == {*record.files, "export.json"}
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_killed_while_renaming_it_is_noticed_and_mended(
+    number: int, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert _run([*command, "--out", str(out), "--float32"]) == 0
+    again = [*command, "--out", str(out), "--float32", "--license", "CC0-1.0", "--seed", "5"]
+    script = KILL_AT_RENAME.format(number=number, words=again)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    record = read_export_record(out)
+    assert record is not None
+    damaged = [name for name, digest in record.files.items() if file_sha256(out / name) != digest]
+    assert bool(damaged) == (number > 1)
+    image = next(Path(command[command.index("--data") + 1]).glob("*/*.png"))
+    if "float32.tflite" in damaged:
+        assert _run(["predict", str(out / "float32.tflite"), str(image)]) == 1
+    capsys.readouterr()
+    assert _run(again) == 0
+    assert "nothing changed" not in capsys.readouterr().err
+    assert _staging(out) == []
+    _check_whole(out, "float32")
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_while_building_nothing_is_left_but_what_was(
+    with_signal: signal.Signals, command: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = [*command, "--out", str(out), "--float32", "--int8"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PLAIN.format(words=words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 200
+    while not list(out.glob(".export-*/materials/calibration.npy")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    builders = _children(process.pid)
+    process.send_signal(with_signal)
+    assert process.wait(60) == -with_signal
+    assert builders, "a builder was started"
+    while any(_alive(pid) for pid in builders) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not [pid for pid in builders if _alive(pid)], "builders end with their parent"
+    assert [path for path in out.iterdir() if not path.name.startswith(".")] == []
+    assert _run(words) == 0
+    assert _staging(out) == []
+    _check_whole(out, "float32", "int8")
+
+
+def _children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in listed.read_text().split()] if listed.exists() else []
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_two_at_once_do_not_mix(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    with claimed(out):
+        capsys.readouterr()
+        assert _run([*command, "--out", str(out), "--float32"]) == 2
+        assert "another process is exporting" in capsys.readouterr().err.splitlines()[-1]
+    assert not out.exists()
+    assert _run([*command, "--out", str(out), "--float32"]) == 0
+
+
+@pytest.fixture
+def little_room() -> Iterator[None]:
+    """Files may grow to 30 kB: the calibration pixels do not fit."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    command: list[str], tmp_path: Path, little_room: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    capsys.readouterr()
+    assert _run([*command, "--out", str(out), "--float32", "--int8"]) == 1
+    assert "free space" in capsys.readouterr().err.splitlines()[-1]
+    assert not out.exists()
+
+
+def test_places_that_cannot_be_written_are_one_line(
+    command: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    places = [tmp_path / "file", tmp_path / "file" / "out"]
+    if os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        places += [tmp_path / "locked", tmp_path / "locked" / "out"]
+    for place in [*places, Path("/proc/out")]:
+        capfd.readouterr()
+        assert _run([*command, "--out", str(place), "--float32"]) == 2
+        said = capfd.readouterr().err.splitlines()
+        assert [line for line in said if not line.startswith("exporting ")] == [said[-1]]
+        assert str(place) in said[-1]
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_variant_that_was_changed_is_made_again(command: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = [*command, "--out", str(out), "--float32", "--float16"]
+    assert _run(words) == 0
+    stamp = (out / "float16.tflite").stat().st_mtime_ns
+    (out / "float32.json").write_text("{}")
+    assert _run(words) == 0
+    _check_whole(out, "float32", "float16")
+    assert (out / "float16.tflite").stat().st_mtime_ns == stamp
