@@ -119,7 +119,7 @@ class PlainTexture:
     """
 
     name = "colour and texture statistics, without a network"
-    odds = Odds(texture=-1.37, colour=-2.17, constant=-5.6)
+    odds = Odds(texture=-1.54, colour=-2.14, constant=-6.0)
 
     def __call__(self, pixels: _Pixels) -> _Floats:
         """As `Texture`."""

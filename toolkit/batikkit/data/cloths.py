@@ -57,7 +57,7 @@ def find_cloths(
 def _links(index: _Ints, looks: Sequence[ClothLook], odds: Odds) -> tuple[_Ints, _Ints, NDArray[np.float64]]:
     """The pairs of one motif that are linked, and the probability of each."""
     found = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
-    for start, score in _scores(looks, odds):
+    for start, score in log_odds(looks, odds):
         row, column = np.nonzero(score >= np.log(LEAST_ODDS))
         later = column > row + start
         row, column = row[later], column[later]
@@ -67,8 +67,15 @@ def _links(index: _Ints, looks: Sequence[ClothLook], odds: Odds) -> tuple[_Ints,
     return left, right, weight
 
 
-def _scores(looks: Sequence[ClothLook], odds: Odds) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Log-odds of some rows against all photographs: (first row, float32 [rows, N])."""
+def log_odds(looks: Sequence[ClothLook], odds: Odds) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Log-odds that photographs show one cloth, some rows against all: (first row, float32 [rows, N])."""
+    for start, texture, colour in likenesses(looks):
+        apart_texture, apart_colour = unlikeness(texture), unlikeness(colour)
+        yield start, odds.constant + odds.texture * apart_texture + odds.colour * apart_colour
+
+
+def likenesses(looks: Sequence[ClothLook]) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    """How alike photographs are, some rows against all: (first row, texture float32 [rows, N], colour likewise)."""
     texture = np.stack([look.texture for look in looks], axis=1).astype(np.float32)
     colours = np.stack([look.colours for look in looks]).astype(np.float32)
     for start in range(0, len(looks), _ROWS):
@@ -77,8 +84,12 @@ def _scores(looks: Sequence[ClothLook], odds: Odds) -> Iterator[tuple[int, NDArr
         for own in range(SCALES):
             for other in range(SCALES):
                 np.maximum(alike, texture[own, rows] @ texture[other].T, out=alike)
-        apart = [np.log(np.maximum(1 - a, 0) + NEAR_ONE) for a in (alike, colours[rows] @ colours.T)]
-        yield start, odds.constant + odds.texture * apart[0] + odds.colour * apart[1]
+        yield start, alike, colours[rows] @ colours.T
+
+
+def unlikeness(likeness: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What log-odds are linear in: log(1 - likeness), as far as `NEAR_ONE` lets tell."""
+    return np.asarray(np.log(np.maximum(1 - likeness, 0) + np.float32(NEAR_ONE)))
 
 
 def _closed(cloths: _Ints, copies: _Ints) -> _Ints:

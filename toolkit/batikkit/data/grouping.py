@@ -108,8 +108,15 @@ def _cloths(
     key = _key(inspections, *settings)
     if key == stored.key and len(stored.first) == len(inspections):
         return stored
+    return Groups(key, cloths_shown(inspections, labels, copies.first, texture))
+
+
+def cloths_shown(
+    inspections: Sequence[Inspection], labels: Sequence[str], copies: NDArray[np.int64], texture: Texture
+) -> NDArray[np.int64]:
+    """`cloths.find_cloths` of inspected files that `texture` described; a flat picture shows no cloth."""
     looks = [item.cloth if item.look.contrast >= FLAT_CONTRAST else None for item in inspections]
-    return Groups(key, cloths.find_cloths(looks, labels, copies.first, texture.odds))
+    return cloths.find_cloths(looks, labels, copies, texture.odds)
 
 
 def _key(inspections: Sequence[Inspection], *settings: object) -> str:

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from batikkit.console import Advance
 from batikkit.data.cloth_look import PlainTexture, Texture
-from batikkit.data.cloths import find_cloths
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.grouping import CLOTH, InspectedSet, by_cloth, group_samples, inspect_set
+from batikkit.data.grouping import CLOTH, InspectedSet, by_cloth, cloths_shown, group_samples, inspect_set
 from batikkit.data.inspection import Inspection, inspect_all
 from batikkit.data.photographs import find_photographs
 from batikkit.data.prepared import Grouping
@@ -228,10 +227,25 @@ def _relatives(
         everything = (*seen, *inspections)
         copies = find_copies([item.look for item in everything], [item.sha256 for item in everything])
         labels = [*(seen_rows.get(i.path) or motifs[i.path] for i in seen), *(motifs[i.path] for i in inspections)]
-        looks = [item.cloth for item in everything]
-        cloths = find_cloths(looks, labels, copies, texture.odds) if looking else copies
+        cloths = _cloths(everything, labels, copies, grouping.group_by, texture)
         first = [index < len(seen) for index in range(len(everything))]
     return _Relatives(*(_related(everything, first, groups) for groups in (copies, cloths)))
+
+
+def _cloths(
+    everything: Sequence[Inspection],
+    labels: Sequence[str],
+    copies: NDArray[np.int64],
+    group_by: str | None,
+    texture: Texture,
+) -> NDArray[np.int64]:
+    """int64 [N], equal for images of one cloth, of which names tell where they are asked, else pictures."""
+    if group_by is None:
+        return cloths_shown(everything, labels, copies, texture)
+    pairs = zip(everything, labels, strict=True)
+    samples = [Sample(item.path, label, item.sha256, item.sha256[:16]) for item, label in pairs]
+    named = [sample.cloth for sample in group_samples(samples, copies, group_by=group_by)]
+    return np.unique(named, return_inverse=True)[1].astype(np.int64)
 
 
 def _related(everything: Sequence[Inspection], seen: Sequence[bool], groups: NDArray[np.int64]) -> frozenset[str]:

@@ -21,8 +21,8 @@ _SIDES = (224, 160, 112, 80)
 _WIDTHS = {24: 0.35, 32: 0.5, 48: 0.75, 64: 1.0, 80: 1.3, 88: 1.4}
 """Channels that enter `LAYER`'s convolution -> width multiplier (rounded to multiples of 8 as MobileNetV2 does)."""
 
-_WIDE = Odds(texture=-2.86, colour=-1.66, constant=-14.41)
-_NARROW = Odds(texture=-2.36, colour=-1.85, constant=-13.61)
+_WIDE = Odds(texture=-2.96, colour=-1.58, constant=-14.74)
+_NARROW = Odds(texture=-2.48, colour=-1.82, constant=-14.14)
 """By `benchmarks/peers/cloth_odds.py` with networks of width 1 and 0.35."""
 
 _BATCH = 32
