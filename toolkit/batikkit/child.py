@@ -25,7 +25,7 @@ from batikkit.operating_system import describe_exit, end_group, own_group
 from batikkit.pipe import Listener
 
 _CHATTER = re.compile(
-    r"\s*(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal"
+    r"(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal"
 )
 """Notes on progress, and what an emulator adds after a program's end."""
 
@@ -138,7 +138,7 @@ class Child:
 
 def last_words(stderr: str) -> str:
     """The last line that a process said which is more than a note on its progress; empty when there is none."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
+    lines = [line for line in map(str.strip, stderr.splitlines()) if line and not _CHATTER.match(line)]
     return lines[-1][:300] if lines else ""
 
 
