@@ -43,11 +43,11 @@ def pairs_found(found: Ints, truth: list[str]) -> tuple[float, float]:
     return float(right / same.sum()), float(right / together.sum())
 
 
-def photographed(root: Path, texture: Texture, *, every: int) -> tuple[list[str], list[ClothLook], list[str]]:
-    """Motifs, looks and true cloths of every n-th photograph, no copies of which are looked for."""
+def photographed(root: Path, texture: Texture) -> tuple[list[str], list[ClothLook], list[str]]:
+    """Motifs, looks and true cloths of all photographs, no copies of which are looked for."""
     with (root / "truth.csv").open(newline="") as stream:
         cloth_of = {row["path"]: row["cloth"] for row in csv.DictReader(stream)}
-    paths = sorted(cloth_of)[::every]
+    paths = sorted(cloth_of)
     looks = cloth_looks([resize(load_rgb(root / path), LOOK_SIDE) for path in paths], texture)
     return [motif_of(path) for path in paths], looks, [cloth_of[path] for path in paths]
 
@@ -62,7 +62,7 @@ def drawn() -> tuple[list[ClothLook], list[int]]:
 
 
 def test_real_cloths_are_told_apart_without_a_network(cloths: Path) -> None:
-    labels, looks, truth = photographed(cloths, PLAIN, every=3)
+    labels, looks, truth = photographed(cloths, PLAIN)
     found = find_cloths(looks, labels, np.arange(len(looks)), PLAIN.odds)
     recall, precision = pairs_found(found, truth)
     assert recall >= 0.95
@@ -83,7 +83,7 @@ def test_patches_of_a_motif_in_four_turns_are_one_cloth(nitik20: Path) -> None:
 def test_a_network_tells_cloths_apart_better(cloths: Path, weights_035: Path) -> None:
     texture = best_texture(weights_035)
     assert isinstance(texture, NetworkTexture)
-    labels, looks, truth = photographed(cloths, texture, every=2)
+    labels, looks, truth = photographed(cloths, texture)
     found = find_cloths(looks, labels, np.arange(len(looks)), texture.odds)
     recall, precision = pairs_found(found, truth)
     assert recall >= 0.95

@@ -170,6 +170,16 @@ def test_split_says_and_keeps_the_unit(
         assert bool(tested & trained) == cautious
 
 
+def test_splits_in_folds_say_what_all_of_them_test(
+    few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("data", "split", few, "--folds", "4", "--out", tmp_path / "folds", "--weights", "none") == 0
+    told = SEEN.search(" ".join(capsys.readouterr().err.split()))
+    assert told
+    assert told.group(2) == "16"
+    assert len(list((tmp_path / "folds").iterdir())) == 4
+
+
 def leaking(root: Path, out: Path) -> Path:
     """A split file that tests on a place of every cloth, others of which it trains and validates on."""
     parts = ("train", "train", "validation", "test")

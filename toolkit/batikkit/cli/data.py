@@ -105,16 +105,17 @@ def split(
         prepared = load_dataset(
             folder, grouping=grouping, strict=strict, ratios=shares, seed=seed, cache=not no_cache, advance=advance
         )
-    for line in prepared.notes:
+    samples = prepared.dataset.samples
+    splits = [fold_rows(samples, folds=folds, fold=fold, ratios=shares, seed=seed) for fold in range(folds)]
+    for line in prepared.notes_on(*(splits or [prepared.rows])):
         note(f"batikkit: {line}")
     if not folds:
         write_split(out, prepared.rows)
         _print_split(prepared, shares)
         typer.echo(f"wrote {out}; next: batikkit train {folder} --split {out}")
         return
-    for fold in range(folds):
-        rows = fold_rows(prepared.dataset.samples, folds=folds, fold=fold, ratios=shares, seed=seed)
-        write_split(out / f"fold{fold + 1}.csv", rows)
+    for number, rows in enumerate(splits, 1):
+        write_split(out / f"fold{number}.csv", rows)
     typer.echo(f"wrote {folds} splits into {out}; every image is tested once")
 
 

@@ -75,6 +75,12 @@ class PreparedData:
     unit: str = CLOTH
     caution: str = ""
 
+    def notes_on(self, *splits: Sequence[SplitRow]) -> tuple[str, ...]:
+        """The notes where other splits, such as folds, are made of these samples: with the caution of those."""
+        caution = seen_cloths(*splits)
+        others = tuple(note for note in self.notes if note != self.caution)
+        return (caution, *others) if caution else others
+
 
 @dataclass(frozen=True)
 class _Source:

@@ -72,9 +72,7 @@ def compare(
         run = find_run(folder, name)
         say(f"[{step}/{len(steps)}] {_progress(folder, name, folds)}{_kept(run)}")
         _train_or_keep(run, part, settings, Beginning(folder, name, start, frozen_beside=True), means)
-    caution = seen_cloths(*splits)
-    others = [note for note in data.notes if note != data.caution]
-    told = dataclasses.replace(data, notes=((caution, *others) if caution else tuple(others)))
+    told = dataclasses.replace(data, notes=data.notes_on(*splits))
     return _comparison(out, folders, told, config, folds=folds, weights=weights)
 
 
