@@ -43,9 +43,7 @@ _TRY = (
     "print(json.dumps(try_runtime(sys.argv[1])))"
 )
 
-_CHATTER = re.compile(
-    r"\s*(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal"
-)
+_CHATTER = re.compile(r"(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal")
 """Notes on progress, and what an emulator adds after a program's end."""
 
 
@@ -91,8 +89,9 @@ def try_in_child(runtime: str, *, environment: Mapping[str, str] | None = None) 
 
 def last_words(stderr: str) -> str:
     """The last line that a process said which is more than a note on its progress; empty when there is none."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip() and not _CHATTER.match(line)]
-    return lines[-1][:300] if lines else ""
+    lines = [line.strip(" \t\0") for line in stderr.splitlines()]  # C code writes its strings' ends, too
+    said = [line for line in lines if line and not _CHATTER.match(line)]
+    return said[-1][:300] if said else ""
 
 
 def installed(runtime: str) -> bool:
