@@ -68,7 +68,7 @@ def test_the_runtimes_own_last_words_are_kept(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     said = "INFO: [gpu_registry.cc:130] Attempting to load GPU accelerator(libLiteRtWebGpuAccelerator.so).\n" + LSE
-    said += "\nINFO: going on\n qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n"
+    said += "\nINFO: going on\n\0qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n"
     (package / "compiled_model.py").write_text(
         f"import os, signal\nos.write(2, {said.encode()!r})\nos.kill(os.getpid(), signal.SIGILL)\n"
     )

@@ -24,9 +24,7 @@ from batikkit.errors import BatikkitError
 from batikkit.operating_system import describe_exit, end_group, own_group
 from batikkit.pipe import Listener
 
-_CHATTER = re.compile(
-    r"(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal"
-)
+_CHATTER = re.compile(r"(INFO|VERBOSE|DEBUG)\b|I\d{4} |WARNING: All log messages before|qemu: uncaught target signal")
 """Notes on progress, and what an emulator adds after a program's end."""
 
 Advance = Callable[[int, int], None]
@@ -138,8 +136,9 @@ class Child:
 
 def last_words(stderr: str) -> str:
     """The last line that a process said which is more than a note on its progress; empty when there is none."""
-    lines = [line for line in map(str.strip, stderr.splitlines()) if line and not _CHATTER.match(line)]
-    return lines[-1][:300] if lines else ""
+    lines = [line.strip(" \t\0") for line in stderr.splitlines()]  # C code writes its strings' ends, too
+    said = [line for line in lines if line and not _CHATTER.match(line)]
+    return said[-1][:300] if said else ""
 
 
 def serve(answer: Callable[[Answer, Advance], Answer]) -> None:
