@@ -93,9 +93,7 @@ def main() -> None:
         kinds["cloths, network"] = ("cloth", options.weights)
     rows = []
     print(f"{platform.machine()}, Python {platform.python_version()}, NumPy {np.__version__}; {options.side} px JPEG")
-    print(
-        "| images | looked for | first run s | images/s | CPU s | peak MB | second run s | times faster | groups found |"
-    )
+    print("| images | looked for | first s | images/s | CPU s | peak MB | second s | times faster | groups found |")
     print("|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         root, made = Path(folder) / "set", 0
