@@ -65,7 +65,7 @@ def test_a_wrong_setting(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_wrong_weights_leave_no_run(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other.h5").write_bytes(b"not of this kind")
     command = ("train", stripes, "--weights", tmp_path / "other.h5", "--runs-dir", tmp_path / "runs")
-    assert "do not fit MobileNetV2" in _fails(capsys, *command, "--preset", "smoke")
+    assert "no HDF5 file" in _fails(capsys, *command, "--preset", "smoke")
     assert not (tmp_path / "runs").exists()
 
 

@@ -171,3 +171,27 @@ def test_synth_is_byte_identical_for_a_seed(tmp_path: Path) -> None:
 
 def test_printable_shows_terminal_commands_as_text() -> None:
     assert printable("a\x1b[2J\nb é") == "a\\x1b[2J\\nb é"
+
+
+@pytest.mark.parametrize("command", [("data", "split"), ("compare",)])
+@pytest.mark.parametrize("folds", [-3, 1])
+def test_no_number_of_folds_but_a_usable_one(
+    command: tuple[str, ...], folds: int, stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*command, stripes, "--folds", folds, "--out", tmp_path / "out") == 2
+    assert f"--folds {folds}: cross-validation needs at least 2" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_fewer_folds_replace_all_that_were_there(stripes: Path, tmp_path: Path) -> None:
+    for folds in (4, 3):
+        assert run("data", "split", stripes, "--unit", "copy", "--folds", folds, "-o", tmp_path / "f", "--force") == 0
+    assert sorted(path.name for path in (tmp_path / "f").iterdir()) == ["fold1.csv", "fold2.csv", "fold3.csv"]
+
+
+def test_a_split_file_without_images_is_no_clean_split(
+    stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty.csv").write_text("path,label,group,split,sha256\n")
+    assert run("data", "check", stripes, "--split", tmp_path / "empty.csv") == 2
+    assert "names no image" in capsys.readouterr().err

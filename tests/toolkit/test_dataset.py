@@ -145,3 +145,19 @@ def test_image_files_are_relative_posix_paths(stripes: Path) -> None:
 def test_the_messy_set_has_classes_too_small_to_train(messy: Path) -> None:
     with pytest.raises(InputError, match="readable image"):
         scan(messy)
+
+
+def test_a_folder_that_cannot_be_opened_is_an_error_and_no_missing_motif(
+    stripes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may open everything, so the system's refusal is played."""
+    opened = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path) == stripes / "upright":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(InputError, match="upright: Permission denied"):
+        list(image_files(stripes))

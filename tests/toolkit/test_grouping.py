@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from batikkit.data.dataset import Sample
-from batikkit.data.grouping import conflicting_labels, group_samples, groups_per_class
+from batikkit.data.grouping import conflicting_labels, group_samples, groups_per_class, unnamed
 from batikkit.errors import InputError
 
 PATHS = ["a/cloth1_p1.png", "a/cloth1_p2.png", "a/cloth2_p1.png", "b/cloth1_p1.png", "b/other.png"]
@@ -63,3 +63,16 @@ def test_groups_of_several_labels_are_found_and_counted_in_each() -> None:
         ["a/cloth1_p1.png", "b/cloth1_p1.png"]
     ]
     assert groups_per_class(grouped) == {"a": 3, "b": 2}
+
+
+def test_pictures_decide_about_what_no_name_tells_and_about_nothing_else() -> None:
+    """All five look like one cloth; names say otherwise of those that match."""
+    shown = group_samples(SAMPLES, list(range(5)), cloths=[0] * 5, group_by=r"a/cloth(\d+)")
+    cloths: dict[str, list[str]] = {}
+    for sample in shown:
+        cloths.setdefault(sample.cloth, []).append(sample.path)
+    assert sorted(cloths.values()) == [PATHS[:2], [PATHS[2]], PATHS[3:]]
+    assert unnamed(PATHS, r"a/cloth(\d+)") == PATHS[3:]
+    assert unnamed(PATHS, None) == PATHS
+    with pytest.raises(InputError, match="not a regular expression"):
+        unnamed(PATHS, "(")

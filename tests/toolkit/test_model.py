@@ -55,12 +55,12 @@ def test_real_weights_are_loaded_and_wrong_ones_named(weights_035: Path, tmp_pat
     loaded = model.build_model(SMALL, classes=3, weights=weights_035)
     first = [net.get_layer("Conv1").get_weights()[0] for net in (blank, loaded)]
     assert not np.allclose(*first)
-    with pytest.raises(InputError, match="do not fit MobileNetV2 alpha 1"):
+    with pytest.raises(InputError, match=r"alpha 0.35, not 1: give --backbone-alpha 0.35"):
         model.build_model(TrainConfig(image_size=96), classes=3, weights=weights_035)
     with pytest.raises(InputError, match="--weights PATH"):
         model.build_model(SMALL, classes=3, weights=tmp_path / "none.h5")
     (tmp_path / "text.h5").write_text("hello")
-    with pytest.raises(InputError, match="do not fit"):
+    with pytest.raises(InputError, match="no HDF5 file"):
         model.build_model(SMALL, classes=3, weights=tmp_path / "text.h5")
 
 

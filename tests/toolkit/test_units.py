@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,12 +124,10 @@ def test_the_unit_copy_is_kept_and_told(many: Path) -> None:
 
 
 def test_names_that_tell_the_cloth_are_believed(few: Path, many: Path) -> None:
-    """Pictures are not asked then, nor is a class of few cloths split by less than what its names tell."""
-    for root in (few, many):
-        prepared = load_dataset(root, grouping=Grouping(group_by=r"/(cloth\d)_"))
-        assert (prepared.unit, prepared.caution) == ("cloth", "")
-        groups = {(cloth_of(sample.path), sample.group) for sample in prepared.dataset.samples}
-        assert len(groups) == len({cloth for cloth, _ in groups}) == len({group for _, group in groups})
+    prepared = load_dataset(many, grouping=Grouping(group_by=r"/(cloth\d)_"))
+    assert (prepared.unit, prepared.caution) == ("cloth", "")
+    groups = {(cloth_of(sample.path), sample.group) for sample in prepared.dataset.samples}
+    assert len(groups) == len({cloth for cloth, _ in groups}) == len({group for _, group in groups})
     # Names that split a cloth are right, too.
     assert len({s.group for s in load_dataset(few, grouping=Grouping(group_by="(.+)")).dataset.samples}) == 16
 
@@ -158,7 +157,7 @@ def test_split_says_and_keeps_the_unit(
 ) -> None:
     for name, arguments, cautious in (
         ("cloth", (many,), False), ("copy", (many, "--unit", "copy"), True), ("few", (few,), True),
-        ("names", (few, "--group-by", r"/(cloth\d)_"), False),
+        ("names", (many, "--group-by", r"/(cloth\d)_"), False),
     ):  # fmt: skip
         assert run("data", "split", *arguments, "--out", tmp_path / f"{name}.csv", "--weights", "none") == 0
         told = " ".join(capsys.readouterr().err.split())
@@ -319,3 +318,42 @@ def test_a_comparison_on_too_few_cloths_says_so(few: Path, tmp_path: Path) -> No
         for part in system.parts:
             assert read_record(tmp_path / "out" / part.run).unit == "copy"
             assert SEEN.fullmatch(read_record(tmp_path / "out" / part.run).caution)
+
+
+def test_names_that_tell_some_cloths_leave_the_others_to_the_pictures(many: Path) -> None:
+    prepared = load_dataset(many, grouping=Grouping(group_by=r"ceplok/(cloth\d)"))
+    assert not prepared.caution
+    assert any("16 of 32 images" in note and "pictures decide" in note for note in prepared.notes)
+    whole = load_dataset(many).dataset.samples
+    for asked, own in zip(prepared.dataset.samples, whole, strict=True):
+        assert (asked.group == own.group) or asked.label == "ceplok"
+
+
+def test_names_that_make_one_cloth_of_a_class_fall_back_to_copies_too(many: Path) -> None:
+    prepared = load_dataset(many, grouping=Grouping(group_by="(.)"))
+    assert prepared.unit == "copy"
+    assert {row.split for row in prepared.rows} == {"train", "validation", "test"}
+    assert_counted(prepared)
+    assert any(note.startswith("TOO FEW CLOTHS") for note in prepared.notes)
+
+
+def test_a_split_without_a_part_is_refused_before_anything_is_made(
+    many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tuple(SplitRow(sample, "train") for sample in load_dataset(many).dataset.samples)
+    one_cloth = tuple(SplitRow(replace(row.sample, group="all"), "train") for row in rows)
+    write_split(tmp_path / "all.csv", one_cloth)
+    for command in ("train", "compare"):
+        options = (
+            "--split",
+            tmp_path / "all.csv",
+            "--weights",
+            "none",
+            "--preset",
+            "smoke",
+            "--runs-dir",
+            tmp_path / "r",
+        )
+        assert run(command, many, *options) == 2
+        assert "no images in the" in capsys.readouterr().err
+        assert not (tmp_path / "r").exists()

@@ -11,6 +11,7 @@ from batikkit.cli.options import (
     BackboneAlpha,
     CacheGb,
     EngineName,
+    Folds,
     GroupBy,
     ImageSize,
     JsonFile,
@@ -28,9 +29,7 @@ from batikkit.errors import InputError
 
 def compare(
     data: Annotated[Path, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.")],
-    folds: Annotated[
-        int, typer.Option(metavar="K", help="Test on K grouped folds, every image once (0: on one split).")
-    ] = 0,
+    folds: Folds = 0,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Where it goes.", show_default="RUNS_DIR/compare-DIR-PRESET"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import GroupBy, JsonFile, LookWeights, Seed, Unit
+from batikkit.cli.options import Folds, GroupBy, JsonFile, LookWeights, Seed, Unit
 from batikkit.errors import InputError, VerificationError
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def split(
         "split.csv"
     ),
     ratios: Annotated[str, typer.Option(help="Shares of train, validation and test.")] = "70,20,10",
-    folds: Annotated[
-        int, typer.Option(metavar="K", help="Write K splits, each testing another part (0: one split).")
-    ] = 0,
+    folds: Folds = 0,
     unit: Unit = "cloth",
     group_by: GroupBy = None,
     weights: LookWeights = "imagenet",
@@ -116,6 +114,8 @@ def split(
         return
     for number, rows in enumerate(splits, 1):
         write_split(out / f"fold{number}.csv", rows)
+    for stale in set(out.glob("fold*.csv")) - {out / f"fold{number}.csv" for number in range(1, folds + 1)}:
+        stale.unlink()  # of another number of folds, which --force replaces
     typer.echo(f"wrote {folds} splits into {out}; every image is tested once")
 
 

@@ -87,6 +87,16 @@ def _known_unit(unit: str) -> str:
     return unit
 
 
+def _enough_folds(folds: int) -> int:
+    if folds and folds < 2:
+        raise InputError(f"--folds {folds}: cross-validation needs at least 2")
+    return folds
+
+
+Folds = Annotated[
+    int,
+    typer.Option(metavar="K", callback=_enough_folds, help="K grouped folds, every image tested once (0: one split)."),
+]
 Unit = Annotated[
     str,
     typer.Option(

@@ -14,7 +14,7 @@ from batikkit.data.check_report import CheckReport, ClassFacts, ImageGroup
 from batikkit.data.cloth_look import PlainTexture
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_findings
-from batikkit.data.grouping import CLOTH, by_cloth, group_samples, groups_per_class, inspect_set
+from batikkit.data.grouping import CLOTH, by_cloth, group_samples, groups_per_class, inspect_set, unnamed
 from batikkit.data.inspection import Inspection
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks
 from batikkit.data.names import name_findings
@@ -50,7 +50,7 @@ def check_folder(
     folders = split_folders(paths)
     depth = 1 if folders else 0
     grouping = grouping or Grouping()
-    looking = grouping.unit == CLOTH and grouping.group_by is None
+    looking = grouping.unit == CLOTH and bool(unnamed(paths, grouping.group_by))
     texture = (grouping.texture or PlainTexture()) if looking else None
     label_of = functools.partial(_label, depth=depth) if looking else None
     inspected = inspect_set(root, paths, label_of=label_of, texture=texture, cache=cache, advance=advance)
@@ -58,7 +58,8 @@ def check_folder(
     if samples:
         group_by = grouping.group_by
         samples = group_samples(samples, inspected.copies, cloths=inspected.cloths, group_by=group_by)
-    named = name_findings(samples, inspected.cloths.tolist(), inspected.copies.tolist()) if looking and samples else []
+    proposing = looking and grouping.group_by is None and samples
+    named = name_findings(samples, inspected.cloths.tolist(), inspected.copies.tolist()) if proposing else []
     rows, split, missing = _split_of(samples, folders, split_file)
     labels = sorted({_label(path, depth) for path in paths})
     facts = _Facts(root, labels, inspected.inspections, samples, rows, split, texture.name if texture else "")

@@ -174,11 +174,16 @@ def image_files(root: Path) -> Iterator[str]:
     for folder in folders:
         found = []
         top = str(root / folder)
-        for parent, children, names in os.walk(top, followlinks=False):
+        for parent, children, names in os.walk(top, followlinks=False, onerror=_refuse_unreadable_folder):
             children[:] = [name for name in children if not _hidden(name)]
             inside = folder + parent[len(top) :].replace(os.sep, "/")
             found += [f"{inside}/{name}" for name in names if _named_like_an_image(name)]
         yield from sorted(found)
+
+
+def _refuse_unreadable_folder(error: OSError) -> None:
+    """A motif must not vanish because its folder cannot be opened."""
+    raise InputError(f"cannot read folder {error.filename}: {error.strerror}; allow reading it, or move it away")
 
 
 def _class_folder(entry: Path, root: Path) -> bool:

@@ -141,8 +141,8 @@ def group_samples(
         copies: int [N], for each sample an index of its group of copies.
         cloths: int [N], an index of its cloth; None where cloths were not looked for.
         group_by: Regular expression searched in the relative path. Images of one class whose captured parts (without
-            parentheses: the whole match) are equal are one cloth, in addition to copies; what pictures say of cloths
-            does not count then.
+            parentheses: the whole match) are equal are one cloth, in addition to copies; what pictures say of their
+            cloths does not count then, only of the images that do not match.
         given: Relative path -> group of a split file, kept in addition.
 
     Raises:
@@ -150,14 +150,13 @@ def group_samples(
     """
     sets = UnionFind(len(samples))
     _join(sets, list(map(int, copies)))
-    if group_by is not None:
-        keys = _keys(samples, group_by)
-        _join(sets, [keys.get(index, index) for index in range(len(samples))])
+    keys = _keys(samples, group_by) if group_by is not None else {}
+    _join(sets, [keys.get(index, index) for index in range(len(samples))])
     if given is not None:
         _join(sets, [given[sample.path] for sample in samples])
     groups = sets.roots()
-    if group_by is None and cloths is not None:
-        _join(sets, list(map(int, cloths)))
+    if cloths is not None:
+        _join(sets, [("named", index) if index in keys else int(cloth) for index, cloth in enumerate(cloths)])
     names, cloth_names = _named(samples, groups), _named(samples, sets.roots())
     return tuple(
         replace(sample, group=group, cloth=cloth)
@@ -186,11 +185,25 @@ def _named(samples: Sequence[Sample], roots: NDArray[np.int64]) -> list[str]:
     return [names[root] for root in roots.tolist()]
 
 
-def _keys(samples: Sequence[Sample], group_by: str) -> dict[int, tuple[str, ...]]:
+def unnamed(paths: Sequence[str], group_by: str | None) -> list[str]:
+    """The paths that do not tell their cloth, so that pictures have to.
+
+    Raises:
+        InputError: `group_by` is not a regular expression.
+    """
+    pattern = None if group_by is None else _compiled(group_by)
+    return [path for path in paths if pattern is None or not pattern.search(path)]
+
+
+def _compiled(group_by: str) -> re.Pattern[str]:
     try:
-        pattern = re.compile(group_by)
+        return re.compile(group_by)
     except re.error as error:
-        raise InputError(f"--group-by {group_by!r} is not a regular expression: {error}") from error
+        raise InputError(f"--group-by '{group_by}' is not a regular expression: {error}") from error
+
+
+def _keys(samples: Sequence[Sample], group_by: str) -> dict[int, tuple[str, ...]]:
+    pattern = _compiled(group_by)
     matches = {index: pattern.search(sample.path) for index, sample in enumerate(samples)}
     keys = {
         index: (samples[index].label, *(part or "" for part in match.groups() or (match.group(),)))
@@ -198,7 +211,9 @@ def _keys(samples: Sequence[Sample], group_by: str) -> dict[int, tuple[str, ...]
         if match
     }
     if not keys:
-        raise InputError(f"--group-by {group_by!r} matches no path, such as {samples[0].path!r}: try the expression")
+        raise InputError(
+            f"--group-by '{group_by}' matches no path, such as {samples[0].path!r}: write it for paths like this one"
+        )
     return keys
 
 

@@ -28,6 +28,7 @@ from batikkit.data.grouping import (
     group_samples,
     groups_per_class,
     inspect_set,
+    unnamed,
 )
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks, seen_cloths
 from batikkit.data.split import SPLITS, SplitRow, assign_splits, of_split, read_split
@@ -44,7 +45,7 @@ class Grouping:
     Attributes:
         unit: `cloth`, which falls back to copies where a class has too few cloths; or `copy`.
         group_by: Regular expression on the relative path; images of one class with equal captured parts are one cloth,
-            and pictures are not asked.
+            and pictures are asked only of those that do not match.
         texture: Describes cloths; plain statistics if None.
         parts: How many parts a class is dealt to: the least number of cloths it needs.
     """
@@ -139,24 +140,29 @@ def load_dataset(
         kept = "kept the split of the folders " + ", ".join(folders)
         split_of = {sample.path: folders[sample.path.split("/")[0]] for sample in copies}
         return _checked(dataset, copies, split_of, [kept], asked)
-    samples, unit, told = _by_unit(copies, asked.grouping)
+    samples, unit, told = _by_unit(copies, inspected, asked.grouping)
     dataset = replace(dataset, samples=samples)
     rows = assign_splits(samples, ratios=ratios, seed=seed)
+    told += _unnamed_note(inspected, asked.grouping)
     return _prepared(dataset, rows, [*told, *_notes(dataset, unit, copies)], unit)
 
 
 def _inspect_set(root: Path, paths: Sequence[str], label_of: Callable[[str], str], asked: _Source) -> InspectedSet:
-    # File names that tell the cloth leave nothing to ask the pictures.
-    wanted = None if asked.grouping.group_by is not None else label_of
+    wanted = label_of if unnamed(paths, asked.grouping.group_by) else None
     texture = asked.grouping.texture
     return inspect_set(root, paths, label_of=wanted, texture=texture, cache=asked.cache, advance=asked.advance)
 
 
-def _by_unit(copies: tuple[Sample, ...], grouping: Grouping) -> tuple[tuple[Sample, ...], str, list[str]]:
+def _by_unit(
+    samples: tuple[Sample, ...], inspected: InspectedSet, grouping: Grouping
+) -> tuple[tuple[Sample, ...], str, list[str]]:
     """The samples in the groups to be dealt, what these are, and what to tell when they are not what was asked for."""
     if grouping.unit == COPY:
-        return copies, COPY, []
-    cloths = by_cloth(copies)
+        return samples, COPY, []
+    cloths = by_cloth(samples)
+    # Names tell cloths, not copies: what is left without them is as it was photographed.
+    alone = _grouped(samples, inspected, replace(grouping, group_by=None))
+    copies = tuple(replace(sample, group=copy.group) for sample, copy in zip(samples, alone, strict=True))
     counts, more = groups_per_class(cloths), groups_per_class(copies)
     few = [label for label, count in sorted(counts.items()) if count < min(grouping.parts, more[label])]
     if not few:
@@ -180,9 +186,18 @@ def _with_split_file(root: Path, split_file: Path, asked: _Source) -> PreparedDa
     copies = _grouped(samples, inspected, asked.grouping, {path: row.sample.group for path, row in given.items()})
     dataset = Dataset(root, labels, copies, inspected.skipped)
     notes = [f"{changed} of {len(samples)} files have changed since {split_file} was made"] if changed else []
+    notes += _unnamed_note(inspected, asked.grouping)
     unused = len(set(image_files(root)) - set(given))
     notes += [f"{unused} images of {root} are not in {split_file} and are left out"] if unused else []
     return _checked(dataset, copies, {path: row.split for path, row in given.items()}, notes, asked)
+
+
+def _unnamed_note(inspected: InspectedSet, grouping: Grouping) -> list[str]:
+    paths = [item.path for item in inspected.inspections]
+    left = unnamed(paths, grouping.group_by)
+    if grouping.group_by is None or not left:
+        return []
+    return [f"{len(left)} of {len(paths)} images, such as {left[0]}, match nothing: pictures decide on their cloths"]
 
 
 def _grouped(

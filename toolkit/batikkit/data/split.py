@@ -131,6 +131,21 @@ def of_split(rows: Iterable[SplitRow], split: str) -> tuple[Sample, ...]:
     return tuple(row.sample for row in rows if row.split == split)
 
 
+def check_parts(rows: Iterable[SplitRow]) -> None:
+    """Refuses a split that cannot be trained on, before anything is made for it.
+
+    Raises:
+        InputError: a part is empty.
+    """
+    present = {row.split for row in rows}
+    for split in SPLITS:
+        if split not in present:
+            raise InputError(
+                f"no images in the {split} split: add photographs (of other cloths), change the ratios, or correct "
+                "what --group-by or the split file says"
+            )
+
+
 def check_unchanged(root: Path, sample: Sample) -> None:
     """Refuses a photograph that is not the one the split was made from.
 
@@ -183,6 +198,8 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
         rows = tuple(_row(raw, path) for raw in reader)
     except csv.Error as error:
         raise InputError(f"split {path} is not CSV: {error}") from error
+    if not rows:
+        raise InputError(f"split {path} names no image: one line per image, after path,label,split")
     repeated = [name for name, count in Counter(row.sample.path for row in rows).items() if count > 1]
     if repeated:
         raise InputError(f"split {path} names {repeated[0]!r} more than once: one line per image")

@@ -15,7 +15,7 @@ from batikkit.data.cloth_look import PlainTexture, Texture
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.grouping import CLOTH, InspectedSet, by_cloth, cloths_shown, group_samples, inspect_set
+from batikkit.data.grouping import CLOTH, InspectedSet, by_cloth, cloths_shown, group_samples, inspect_set, unnamed
 from batikkit.data.inspection import Inspection, inspect_all
 from batikkit.data.photographs import find_photographs
 from batikkit.data.prepared import Grouping
@@ -85,7 +85,7 @@ def hold_out(
     paths, grouping = sorted({*image_files(root), *chosen}), grouping or Grouping()
     depth = 1 if split_folders(paths) else 0
     motifs = {path: path.split("/")[min(depth, path.count("/"))] for path in paths} | chosen
-    looking = grouping.group_by is None
+    looking = bool(unnamed(paths, grouping.group_by))
     inspected = inspect_set(
         root, paths, label_of=motifs.__getitem__ if looking else None, texture=grouping.texture, advance=advance
     )
@@ -103,7 +103,7 @@ def hold_out(
         # Photographs of one cloth depend on each other, whatever may be tested on.
         samples = by_cloth(samples)
     same = knowledge.root is not None and root.resolve() == knowledge.root.resolve()
-    relatives = _relatives(inspections, chosen, knowledge, grouping, inspected if same else None)
+    relatives = _relatives(inspections, motifs, knowledge, grouping, inspected if same else None)
     samples, told = _unseen(samples, inspections, knowledge, part, relatives, grouping.unit)
     if not samples:
         raise InputError(f"no photographs of {root} are left for a {part} figure ({'; '.join(told) or 'none found'})")
@@ -217,34 +217,36 @@ def _relatives(
     seen_rows = {row.sample.path: row.sample.label for row in knowledge.rows if row.split in SEEN}
     if not seen_rows:
         return _Relatives()
-    looking = grouping.group_by is None
     if inspected and seen_rows.keys() <= {item.path for item in inspected.inspections}:
-        everything, copies, cloths = inspected.inspections, inspected.copies, inspected.cloths
+        everything, copies, shown = inspected.inspections, inspected.copies, inspected.cloths
+        labels = [motifs[item.path] for item in everything]
         first = [item.path in seen_rows for item in everything]
     else:
         texture = grouping.texture or PlainTexture()
+        looking = unnamed([*seen_rows, *(item.path for item in inspections)], grouping.group_by)
         seen = _seen(inspections, knowledge, texture if looking else None)
         everything = (*seen, *inspections)
         copies = find_copies([item.look for item in everything], [item.sha256 for item in everything])
         labels = [*(seen_rows.get(i.path) or motifs[i.path] for i in seen), *(motifs[i.path] for i in inspections)]
-        cloths = _cloths(everything, labels, copies, grouping.group_by, texture)
+        shown = cloths_shown(everything, labels, copies, texture)
         first = [index < len(seen) for index in range(len(everything))]
+    cloths = _named_cloths(everything, labels, copies, shown, grouping.group_by)
     return _Relatives(*(_related(everything, first, groups) for groups in (copies, cloths)))
 
 
-def _cloths(
+def _named_cloths(
     everything: Sequence[Inspection],
     labels: Sequence[str],
     copies: NDArray[np.int64],
+    shown: NDArray[np.int64],
     group_by: str | None,
-    texture: Texture,
 ) -> NDArray[np.int64]:
-    """int64 [N], equal for images of one cloth, of which names tell where they are asked, else pictures."""
+    """int64 [N], equal for images of one cloth, of which names tell as far as they match, else what pictures show."""
     if group_by is None:
-        return cloths_shown(everything, labels, copies, texture)
+        return shown
     pairs = zip(everything, labels, strict=True)
     samples = [Sample(item.path, label, item.sha256, item.sha256[:16]) for item, label in pairs]
-    named = [sample.cloth for sample in group_samples(samples, copies, group_by=group_by)]
+    named = [sample.cloth for sample in group_samples(samples, copies, cloths=shown, group_by=group_by)]
     return np.unique(named, return_inverse=True)[1].astype(np.int64)
 
 

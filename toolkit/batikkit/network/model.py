@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from batikkit.errors import InputError, first_line
 from batikkit.network.keras_backend import keras
 from batikkit.network.plain_cnn import plain_features
+from batikkit.network.weight_file import backbone_width, is_hdf5
 from batikkit.settings import TrainConfig
 
 HEAD = "prediction"
@@ -98,6 +99,14 @@ def load_backbone_weights(backbone: Any, path: Path, alpha: float) -> None:
     """
     if not path.is_file():
         raise InputError(f"no weight file {path}: name a MobileNetV2 no-top .h5 file with --weights PATH")
+    if not is_hdf5(path):
+        raise InputError(f"weights {path} are no HDF5 file: name a MobileNetV2 no-top .h5 file with --weights PATH")
+    width = backbone_width(path)
+    if width and width != alpha:
+        raise InputError(
+            f"weights {path} are of MobileNetV2 alpha {width:g}, not {alpha:g}: give --backbone-alpha {width:g}, or "
+            "another file with --weights PATH"
+        )
     try:
         backbone.load_weights(path)
     except (ValueError, OSError, KeyError, TypeError, ImportError) as error:

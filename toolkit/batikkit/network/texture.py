@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 
 from batikkit.data.cloth_look import LOOK_SIDE, SCALES, Odds, PlainTexture, Texture, at_scales
 from batikkit.digest import file_sha256
+from batikkit.network.weight_file import backbone_width
 
 LAYER = "block_7_expand_relu"
 """Deep enough for strokes and fillings, not so deep that only the motif is left: of blocks 2 to 7 this one separates
 windows of one photograph from those of others best."""
 
 _SIDES = (224, 160, 112, 80)
-_WIDTHS = {24: 0.35, 32: 0.5, 48: 0.75, 64: 1.0, 80: 1.3, 88: 1.4}
-"""Channels that enter `LAYER`'s convolution -> width multiplier (rounded to multiples of 8 as MobileNetV2 does)."""
-
 _WIDE = Odds(texture=-2.96, colour=-1.58, constant=-14.74)
 _NARROW = Odds(texture=-2.48, colour=-1.82, constant=-14.14)
 """By `benchmarks/peers/cloth_odds.py` with networks of width 1 and 0.35."""
@@ -64,7 +62,7 @@ class NetworkTexture:
 
     def __init__(self, weights: Path) -> None:
         self.weights = weights
-        self.odds = _NARROW if _width(weights) <= 0.5 else _WIDE
+        self.odds = _NARROW if (backbone_width(weights) or 1.0) <= 0.5 else _WIDE
         self.name = f"MobileNetV2 up to {LAYER} with weights {file_sha256(weights)[:12]}"
         self._network: Any = None
 
@@ -93,7 +91,7 @@ def _first_layers(weights: Path) -> Any:
     from batikkit.network.keras_backend import keras, tf
     from batikkit.network.model import load_backbone_weights
 
-    alpha = _width(weights)
+    alpha = backbone_width(weights) or 1.0
     whole = keras.applications.MobileNetV2(alpha=alpha, include_top=False, weights=None, input_shape=(None, None, 3))
     load_backbone_weights(whole, weights, alpha)
     pooled = keras.layers.GlobalAveragePooling2D()(whole.get_layer(LAYER).output)
@@ -104,21 +102,3 @@ def _first_layers(weights: Path) -> Any:
         return network(tf.cast(pictures, tf.float32) / 127.5 - 1.0, training=False)
 
     return describe
-
-
-def _width(weights: Path) -> float:
-    """The width multiplier that a weight file was made for; 1 where it does not tell."""
-    import h5py
-
-    widths: list[float] = []
-
-    def look(name: str, entry: Any) -> None:
-        if "block_7_expand/" in f"{name}/" and getattr(entry, "ndim", 0) == 4:
-            widths.append(_WIDTHS.get(entry.shape[2], 1.0))
-
-    try:
-        with h5py.File(weights) as file:
-            file.visititems(look)
-    except OSError:  # whoever loads it says what is wrong with it
-        return 1.0
-    return widths[0] if widths else 1.0

@@ -129,14 +129,12 @@ def decode(job: Job, cache: Path, *, bars: Bars, share: Share) -> dict[str, Spli
     """This worker's share of the training and validation images, and all test images, decoded into `cache`.
 
     Raises:
-        InputError: a split is empty, or a photograph became unreadable.
+        InputError: a photograph became unreadable.
         DiskFullError: there is no room for them.
     """
     splits, root, size = {}, Path(job.record.data.root), job.config.image_size
     for split in SPLITS:
         samples = of_split(job.rows, split)
-        if not samples:
-            raise InputError(f"no images in the {split} split: add photographs or change the ratios")
         splits[split] = load_split(
             root, samples, job.labels,
             size=size, store=cache / f"{split}.npy", advance=bars.advance(f"decode {split}"),

@@ -11,6 +11,7 @@ from typing import Any
 from batikkit.config import to_toml
 from batikkit.console import note
 from batikkit.data.prepared import PreparedData
+from batikkit.data.split import check_parts
 from batikkit.errors import InputError
 from batikkit.network import model
 from batikkit.runs import lock, store
@@ -77,6 +78,7 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
         WorkerLostError: another worker died; finished epochs are kept.
     """
     workers, labels = means.workers, data.dataset.labels
+    check_parts(data.rows)
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=beginning.weights)
     workers.agree(to_toml(config), labels, data.rows, *(w.tobytes() for w in net.get_weights()))

@@ -14,7 +14,7 @@ import numpy as np
 
 from batikkit.data.leaks import seen_cloths
 from batikkit.data.prepared import PreparedData
-from batikkit.data.split import SplitRow, fold_rows
+from batikkit.data.split import SplitRow, check_parts, fold_rows
 from batikkit.errors import InputError
 from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
@@ -62,6 +62,8 @@ def compare(
             f"phase2_epochs={config.phase2_epochs}: choose a preset such as paper or small-data"
         )
     splits = _splits(data, config, folds)
+    for rows in splits:
+        check_parts(rows)
     enter(out, make_plan(data.dataset.root, config, weights=weights, splits=splits))
     folders = [out / (f"fold{number}" if folds else "split") for number in range(1, len(splits) + 1)]
     wanted = {"fine-tuned": (config, weights), "scratch": (scratch_config(config), "none")}
