@@ -7,7 +7,7 @@ more of them. No test photograph is looked at.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,18 +59,20 @@ class Diagnosis:
         n: Photographs.
         right: On how many of them it is right.
         classes: How many motifs there are to choose from.
+        named: How many of them it named at all.
         better: What would be better, and how to have that; empty: nothing found.
     """
 
     n: int
     right: int
     classes: int
+    named: int
     better: str = ""
 
     @property
     def no_better_than_chance(self) -> bool:
-        """Whether naming any motif at all would be right as often."""
-        return self.right * self.classes <= self.n
+        """Whether it names one motif for everything, or naming any would be right as often."""
+        return self.named < 2 <= self.classes or self.right * self.classes <= self.n
 
 
 def diagnose(net: LoadedNet, images: Pixels, truth: NDArray[np.int64], *, labels: Sequence[str]) -> Diagnosis:
@@ -84,7 +86,7 @@ def diagnose(net: LoadedNet, images: Pixels, truth: NDArray[np.int64], *, labels
     """
     named = _named(net, images, Way())
     right = named == truth
-    found = Diagnosis(len(truth), int(right.sum()), len(labels))
+    found = Diagnosis(len(truth), int(right.sum()), len(labels), len(set(named.tolist())))
     tried = [(way, _named(net, images, way)) for way in WAYS[1:]]
     way, answers = max(tried, key=lambda pair: int(np.sum(pair[1] == truth)))
     order = _reordered(named, truth, len(labels))
@@ -92,11 +94,11 @@ def diagnose(net: LoadedNet, images: Pixels, truth: NDArray[np.int64], *, labels
         share = np.mean(order[named] == truth)
         listed = ", ".join(labels[index] for index in order)
         better = f"with the labels in the order {listed} it is right on {share:.0%}: correct the label file"
-        return Diagnosis(found.n, found.right, found.classes, better)
+        return replace(found, better=better)
     if _clearly_better(right, answers == truth):
         what, cure = way.advice()
         better = f"{what} it is right on {np.mean(answers == truth):.0%}: {cure}"
-        return Diagnosis(found.n, found.right, found.classes, better)
+        return replace(found, better=better)
     return found
 
 

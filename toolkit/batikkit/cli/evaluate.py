@@ -46,9 +46,8 @@ def evaluate(
 ) -> None:
     """Judge one model on photographs that it has not seen: accuracy with intervals, motifs, confusions.
 
-    Images that the run trained on or was chosen with, copies of them and new photographs of their cloths are left out and
-    counted. A .tflite file
-    needs no TensorFlow.
+    Images that the run trained on or was chosen with, copies of them and new photographs of their cloths are left out
+    and counted. A .tflite file needs no TensorFlow.
 
     Example: batikkit evaluate export/int8.tflite --data photos/
     """
