@@ -15,12 +15,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from batikkit_exporters.foreign import load_foreign
 
 from batikkit.config import load_config
 from batikkit.network import model
 from batikkit.network.frozen_graph import freeze
 from batikkit.network.keras_backend import keras, keras3, tf
+from batikkit_exporters.source.foreign import load_foreign
 
 SIDE = 32
 

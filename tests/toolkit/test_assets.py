@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from batikkit.assets.build import build_assets
 from batikkit.assets.golden import read_expected
 from batikkit.assets.verify import verify_folder
 from batikkit.cli import main
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError, VerificationError
+from batikkit.export_record import read_export_record, write_export_record
 from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
 
 
@@ -60,6 +63,10 @@ def test_the_card_tells_groups_and_what_the_split_lacks(run: Path, tmp_path: Pat
         image_size=pack.image_shape[0],
         caution="test cloths were seen in training",
     )
+    record = read_export_record(copied / "export")
+    assert record is not None
+    files = {**record.files, "parity.npz": file_sha256(copied / "export" / "parity.npz")}
+    write_export_record(copied / "export", replace(record, files=files))
     plain, told = (build_assets(place, tmp_path / f"assets{n}") for n, place in enumerate((run, copied)))
     card = (told.folder / "model_card.md").read_text(encoding="utf-8")
     assert "**Test cloths were seen in training.**" in card

@@ -104,7 +104,7 @@ def test_a_run_goes_on_by_name_with_its_photographs_elsewhere_and_another_engine
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "keep_epoch", stop_after_one)
-        few = ("--image-size", "64", "--set", "views=2")
+        few = ("--image-size", "64", "--set", "views=2", "--unit", "copy")
         command = (photographs, "--preset", "smoke", "--weights", weights_or_none, *few, "--runs-dir", runs_dir)
         assert _exit(*command) == 130
     (run,) = map(Run, runs.all_runs(runs_dir))

@@ -170,3 +170,8 @@ def scratch_folder() -> Path:
     if hasattr(os, "getuid"):
         return Path(tempfile.gettempdir()) / f"batikkit-{os.getuid()}"
     return Path(tempfile.gettempdir()) / "batikkit"  # on Windows the folder around it is the user's own
+
+
+def is_own(file: Path) -> bool:
+    """Whether this user owns a file; on Windows the folder around it says so."""
+    return not hasattr(os, "getuid") or file.stat().st_uid == os.getuid()

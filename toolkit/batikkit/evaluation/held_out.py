@@ -15,7 +15,16 @@ from batikkit.data.cloth_look import PlainTexture, Texture
 from batikkit.data.dataset import Sample, image_files, split_folders
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
-from batikkit.data.grouping import CLOTH, InspectedSet, by_cloth, cloths_shown, group_samples, inspect_set, unnamed
+from batikkit.data.grouping import (
+    CLOTH,
+    COPY,
+    InspectedSet,
+    by_cloth,
+    cloths_shown,
+    group_samples,
+    inspect_set,
+    unnamed,
+)
 from batikkit.data.inspection import Inspection, inspect_all
 from batikkit.data.photographs import find_photographs
 from batikkit.data.prepared import Grouping
@@ -100,8 +109,8 @@ def hold_out(
         some = [place[sample.path] for sample in samples]
         copies, cloths = inspected.copies[some], inspected.cloths[some]
         samples = group_samples(samples, copies, cloths=cloths, group_by=grouping.group_by, given=given)
-        # Photographs of one cloth depend on each other, whatever may be tested on.
-        samples = by_cloth(samples)
+        # A run that knew copies only counts them alone, and its caution says what that is worth.
+        samples = samples if knowledge.caution or grouping.unit == COPY else by_cloth(samples)
     same = knowledge.root is not None and root.resolve() == knowledge.root.resolve()
     relatives = _relatives(inspections, motifs, knowledge, grouping, inspected if same else None)
     samples, told = _unseen(samples, inspections, knowledge, part, relatives, grouping.unit)

@@ -23,7 +23,7 @@ from typing import Any
 from batikkit import atomic
 from batikkit.child import last_words
 from batikkit.errors import BatikkitError
-from batikkit.operating_system import crashed, describe_exit, scratch_folder
+from batikkit.operating_system import crashed, describe_exit, is_own, scratch_folder
 from batikkit.processors import ROOT
 from batikkit.tflite.interpreters import PACKAGES, version
 
@@ -115,7 +115,7 @@ def recall() -> dict[str, str | None]:
     """The remembered answers by key; empty where there are none, or where somebody else wrote them."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         file = _file()
-        if hasattr(os, "getuid") and file.stat().st_uid != os.getuid():
+        if not is_own(file):
             return {}
         content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         if content.get("schema_version") == SCHEMA_VERSION:
