@@ -17,7 +17,6 @@ from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
 from batikkit.data.grouping import (
     CLOTH,
-    COPY,
     InspectedSet,
     by_cloth,
     cloths_shown,
@@ -108,9 +107,11 @@ def hold_out(
         given = {sample.path: recorded.get(sample.sha256, sample.group) for sample in samples}
         some = [place[sample.path] for sample in samples]
         copies, cloths = inspected.copies[some], inspected.cloths[some]
+        # Of the run's own images its groups are known; pictures tell on which of the new ones others depend.
+        own = np.array([sample.sha256 in recorded for sample in samples])
+        cloths = np.where(own, -1 - np.arange(len(samples)), cloths)
         samples = group_samples(samples, copies, cloths=cloths, group_by=grouping.group_by, given=given)
-        # A run that knew copies only counts them alone, and its caution says what that is worth.
-        samples = samples if knowledge.caution or grouping.unit == COPY else by_cloth(samples)
+        samples = by_cloth(samples) if grouping.unit == CLOTH else samples
     same = knowledge.root is not None and root.resolve() == knowledge.root.resolve()
     relatives = _relatives(inspections, motifs, knowledge, grouping, inspected if same else None)
     samples, told = _unseen(samples, inspections, knowledge, part, relatives, grouping.unit)
