@@ -39,7 +39,7 @@ from batikkit.training.views import draw_views
 
 AllFeatures = dict[str, tuple[NDArray[np.float16], NDArray[np.float16]]]
 _DECIDE_VIEWS = ("seed", "image_size", "alpha", "rotation", "zoom", "shift", "crop_min", "flips", "quarter_turns",
-                 "brightness", "contrast", "saturation", "views")  # fmt: skip
+                 "brightness", "contrast", "saturation", "recolour", "views", "network", "taps")  # fmt: skip
 
 
 class _Known(Inputs):
@@ -63,7 +63,8 @@ def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, k
     """Frozen features of every photograph, augmented and plain, for both phases."""
     net = model.build_model(config, classes=2, weights=weights)
     cut = model.cut_layer(net, frozen_layers=config.frozen_layers)
-    layers = (model.POOL, cut) if cut else (model.POOL,)
+    head = model.pooled_layer(net)
+    layers = (head, cut) if cut else (head,)
     key = [getattr(config, name) for name in _DECIDE_VIEWS] + [layers, weights, hashlib.sha256(pixels).hexdigest()]
     folder = keep / hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     if not (folder / "done").exists():

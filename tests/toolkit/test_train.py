@@ -121,7 +121,7 @@ def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weig
 
     from batikkit.config import load_config
     from batikkit.network.model import build_model, predict_keras
-    from batikkit.training.engine import cross_entropy
+    from batikkit.training.convex import cross_entropy
     from batikkit.training.inputs import Inputs, Split
     from batikkit.training.loop import fit
 

@@ -110,8 +110,10 @@ def _parse(text: str) -> Any:
 def _typed(key: str, value: Any, kind: type) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if kind is tuple and isinstance(value, (list, tuple)) and all(isinstance(v, (int, float)) for v in value):
-        return tuple(float(v) for v in value)
+    if kind is tuple and isinstance(value, (list, tuple)):
+        of = str if key == "taps" else (int, float)
+        if all(isinstance(v, of) for v in value):
+            return tuple(value) if of is str else tuple(float(v) for v in value)
     if type(value) is not kind:
         raise InputError(f"setting {key} is {value!r}: it must be a {kind.__name__}")
     return value

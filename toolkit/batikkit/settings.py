@@ -59,8 +59,13 @@ class TrainConfig:
 
     network: str = _setting(
         "mobilenet-v2",
-        _one_of("mobilenet-v2", "plain-cnn"),
-        "`mobilenet-v2`, or `plain-cnn`, a small network that is always trained from scratch.",
+        _one_of("mobilenet-v2", "efficientnet-lite0", "plain-cnn"),
+        "The backbone: `mobilenet-v2`, `efficientnet-lite0`, or `plain-cnn`, a small one always trained from scratch.",
+    )
+    taps: tuple[str, ...] = _setting(
+        (),
+        Range(lambda value: len(set(value)) == len(value), "a list of different layer names"),
+        "Layers whose means the classifier reads beside the last one's, such as `block_13_expand_relu`.",
     )
     image_size: int = _setting(288, _SIDE, "Side of the square input in pixels, a multiple of 32.")
     alpha: float = _setting(1.0, _between(0.05, 3), "Width multiplier of MobileNetV2.")
@@ -71,6 +76,12 @@ class TrainConfig:
     )
     seed: int = _setting(0, _between(0, 2**31 - 1), "Seeds split, initial weights, order, augmentation and dropout.")
     phase1_epochs: int = _setting(12, _EPOCHS, "Epochs with the whole backbone frozen (0 skips the phase).")
+    head: str = _setting(
+        "stepped",
+        _one_of("stepped", "solved"),
+        "Phase 1: `stepped` with Adam, or `solved` to the optimum by L-BFGS for as many penalties as the phase has "
+        "epochs, of which the validation images choose one.",
+    )
     phase1_learning_rate: float = _setting(1e-4, _RATE, "Adam's rate in phase 1.")
     phase2_epochs: int = _setting(18, _EPOCHS, "Epochs of fine-tuning (0 skips the phase).")
     phase2_learning_rate: float = _setting(1e-5, _RATE, "Adam's rate in phase 2.")
@@ -124,6 +135,12 @@ class TrainConfig:
         0.0,
         _PORTION,
         "Largest random change of saturation, fraction (with a hue-free channel gain of a third of it).",
+    )
+    recolour: float = _setting(
+        0.0,
+        _PORTION,
+        "Portion of the views shown grey, with their hue turned, or with channels changed round: a motif is not its "
+        "colour.",
     )
     views: int = _setting(
         4,
@@ -193,4 +210,6 @@ def settings_page(presets: Mapping[str, TrainConfig]) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return " / ".join(f"{part:g}" for part in value) if isinstance(value, tuple) else f"{value}"
+    if isinstance(value, tuple):
+        return " / ".join(part if isinstance(part, str) else f"{part:g}" for part in value) or "none"
+    return f"{value}"

@@ -86,12 +86,14 @@ def _shifts(network: Network, rounded: Rounded, grids: Mapping[int, Grid], numbe
 
 
 def _rough(rounded: Rounded, node: Any, inputs: list[Any], grids: Mapping[int, Grid]) -> Any:
-    if weights_of(node) is not None and inputs[2] is not None:
+    if weights_of(node) is not None:
+        source, exact, *bias = inputs
         weights = tf.constant(rounded.network.values[node.inputs[1]].data)
-        # The bias is corrected for this layer's own mean error alone: those before it are exact here.
-        change = compute(_linear(node), [inputs[0], weights - inputs[1], tf.zeros_like(inputs[2])])
-        shift = tf.reduce_mean(tf.reshape(change, (-1, tf.shape(inputs[2])[0])), axis=0)
-        inputs = [inputs[0], weights, inputs[2] - shift]
+        if bias and bias[0] is not None:
+            # It is corrected for this layer's own mean error alone: those before it are exact here.
+            change = compute(_linear(node), [source, weights - exact, None])
+            bias = [bias[0] - tf.reduce_mean(tf.reshape(change, (-1, change.shape[-1])), axis=0)]
+        inputs = [source, weights, *bias]
     return on_grid(compute(node, inputs), grids[node.outputs[0]])
 
 

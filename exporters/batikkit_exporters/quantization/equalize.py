@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from batikkit_exporters.network.network import Network, Node
 from batikkit_exporters.network.operators import OPERATORS, weights_of
 from batikkit_exporters.network.operators.activation import NONE, RELU6_CODE, RELU_CODE, fused_activation
+from batikkit_exporters.network.operators.operator import JOINED
 from batikkit_exporters.quantization.observation import Observed
 
 LARGEST_FACTOR = 32.0
@@ -35,14 +36,15 @@ class Group:
     """Tensors that share one factor per channel.
 
     Attributes:
-        producers: Weighted operators that write into the group; `consumers` those that read from it.
+        producers: Weighted operators that write into the group.
+        consumers: Weighted operators that read from it, each with the first of its input channels that is the group's.
         clipped: ReLU6 ends it at 6.
         fixed: Something in it does not scale (the network's edge, softmax, added constants).
     """
 
     tensors: set[int] = field(default_factory=set)
     producers: list[Node] = field(default_factory=list)
-    consumers: list[Node] = field(default_factory=list)
+    consumers: list[tuple[Node, int]] = field(default_factory=list)
     clipped: bool = False
     fixed: bool = False
 
@@ -66,8 +68,8 @@ def equalize(network: Network, observed: Mapping[int, Observed], *, strength: fl
         factors = find_factors(group, observed, strength=strength)
         for node in group.producers:
             _scale_output(network, node, factors, constants)
-        for node in group.consumers:
-            _scale_input(network, node, 1 / factors, constants)
+        for node, first in group.consumers:
+            _scale_input(network, node, 1 / factors, constants, first=first)
         done += 1
     return network.with_constants(constants), done
 
@@ -119,8 +121,13 @@ def _visit(network: Network, node: Node, join: object) -> None:
     computed = [index for index in node.inputs if index >= 0 and network.values[index].data is None]
     added = [index for index in node.inputs if index not in computed and network.values[index].dtype == "float32"]
     if weights_of(node) is not None:
-        join(*computed).consumers.append(node)
+        join(*computed).consumers.append((node, 0))
         join(output).producers.append(node)
+    elif reader := _reader_of_channels(network, node):
+        first = 0
+        for index in node.inputs:
+            join(index).consumers.append((reader, first))
+            first += network.values[index].shape[-1]
     elif OPERATORS[node.kind].homogeneous and not added:
         join(*computed, output)
         if node.kind == "MEAN" and len(network.values[output].shape) and not _keeps_channels(network, node):
@@ -135,6 +142,17 @@ def _visit(network: Network, node: Node, join: object) -> None:
         join(output).fixed = True
 
 
+def _reader_of_channels(network: Network, node: Node) -> Node | None:
+    """The one weighted operator that reads what a node joins along the channels; None where it is not so simple."""
+    output = node.outputs[0]
+    rank, readers = len(network.values[output].shape), network.consumers(output)
+    if OPERATORS[node.kind].grid != JOINED or node.option("axis") % rank != rank - 1 or len(readers) != 1:
+        return None
+    reader = network.nodes[readers[0]]
+    plain = weights_of(reader) is not None and output not in network.outputs
+    return reader if plain and fused_activation(node) == NONE else None
+
+
 def _keeps_channels(network: Network, node: Node) -> bool:
     rank = len(network.values[node.inputs[0]].shape)
     axes = network.constant(node.inputs[1])
@@ -144,7 +162,7 @@ def _keeps_channels(network: Network, node: Node) -> bool:
 def _edited(network: Network, index: int, constants: dict[int, NDArray[np.float32]]) -> NDArray[np.float64]:
     data = constants.get(index, network.constant(index))
     assert data is not None
-    return np.asarray(data, np.float64)
+    return np.array(data, np.float64)
 
 
 def _scale_output(
@@ -160,7 +178,13 @@ def _scale_output(
 
 
 def _scale_input(
-    network: Network, node: Node, factors: NDArray[np.float64], constants: dict[int, NDArray[np.float32]]
+    network: Network,
+    node: Node,
+    factors: NDArray[np.float64],
+    constants: dict[int, NDArray[np.float32]],
+    *,
+    first: int,
 ) -> None:
     weights = _edited(network, node.inputs[1], constants)
-    constants[node.inputs[1]] = (weights * factors).astype(np.float32)  # channels are the last axis of all three
+    weights[..., first : first + len(factors)] *= factors  # channels are the last axis of all three
+    constants[node.inputs[1]] = weights.astype(np.float32)

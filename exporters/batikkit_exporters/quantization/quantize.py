@@ -18,7 +18,7 @@ from batikkit.errors import InputError
 from batikkit.tflite.flatbuffer import Table
 from batikkit_exporters.network.network import Network, Node, UnsupportedOperatorError, Value
 from batikkit_exporters.network.operators import find_operator, weights_of
-from batikkit_exporters.network.operators.operator import Weights
+from batikkit_exporters.network.operators.operator import JOINED, Weights
 from batikkit_exporters.network.write import write_network
 from batikkit_exporters.quantization.grid import QUANTIZED_TYPES, Grid, grid_over, weight_scale
 
@@ -154,6 +154,8 @@ class _Quantizer:
             raise UnsupportedOperatorError(f"operator {node.kind} has no {dtype} kernel here: leave that variant out")
         if operator.weights is not None:
             inputs = self._weighted_inputs(node, dtype, operator.weights)
+        elif operator.grid == JOINED:
+            inputs = tuple(self._input(index, grid) for index in node.inputs)
         else:
             inputs = tuple(self._plain_input(index, dtype) for index in node.inputs)
         output = self._computed(node.outputs[0], grid)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from batikkit_exporters.network.network import Network
 from batikkit_exporters.network.operators import find_operator
-from batikkit_exporters.network.operators.operator import COPIED, UNIT
+from batikkit_exporters.network.operators.operator import COPIED, JOINED, OWN, UNIT
 from batikkit_exporters.quantization.grid import Grid, grid_over
 from batikkit_exporters.quantization.observation import Observed
 
@@ -47,7 +47,19 @@ def lay_grids(
             grids[index] = grids[node.inputs[0]]
         else:
             grids[index] = grid_over(*find_range(observed[index], method=method, dtype=dtype), dtype)
+    _share_joined(network, grids)
     return grids
+
+
+def _share_joined(network: Network, grids: dict[int, Grid]) -> None:
+    """What nothing else reads is rounded once, to the grid of what it is joined into."""
+    own = {node.outputs[0] for node in network.nodes if find_operator(node.kind).grid == OWN}
+    for node in reversed(network.nodes):
+        if find_operator(node.kind).grid == JOINED:
+            joined = grids[node.outputs[0]]
+            for index in own.intersection(node.inputs):
+                if len(network.consumers(index)) == 1 and grids[index].dtype == joined.dtype:
+                    grids[index] = joined
 
 
 def find_range(seen: Observed, *, method: str, dtype: str = "int8") -> tuple[float, float]:

@@ -9,6 +9,7 @@ import typer
 
 from batikkit.cli.options import (
     BackboneAlpha,
+    BackboneName,
     CacheGb,
     EngineName,
     Folds,
@@ -37,6 +38,7 @@ def compare(
     preset: Preset = "paper",
     overrides: Overrides = None,
     weights: Weights = "imagenet",
+    backbone: BackboneName = None,
     image_size: ImageSize = None,
     backbone_alpha: BackboneAlpha = None,
     seed: TrainSeed = None,
@@ -62,7 +64,10 @@ def compare(
 
     if folds and split_file:
         raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
-    config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
+    config = load_config(
+        preset, overrides=overrides or (),
+        network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
+    )  # fmt: skip
     grouping = grouping_of(unit, group_by, weights, folds=folds)
     prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.training.session import Means

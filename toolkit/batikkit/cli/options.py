@@ -59,17 +59,23 @@ Overrides = Annotated[
 def _existing_weights(weights: str) -> str:
     """Before minutes go into looking at photographs."""
     if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise InputError(f"no weight file {weights}: name a MobileNetV2 no-top .h5 file with --weights PATH")
+        raise InputError(
+            f"no weight file {weights}: name a MobileNetV2 no-top .h5 file, or an EfficientNet-Lite0 .pth file, with "
+            "--weights PATH"
+        )
     return weights
 
 
 Weights = Annotated[
     str,
     typer.Option(
-        callback=_existing_weights, help="Backbone to start from: imagenet (downloaded), none, or a no-top .h5 file."
+        callback=_existing_weights,
+        help="Weights to start from: imagenet (MobileNetV2's are downloaded, EfficientNet-Lite0's come with the extra "
+        "lite0), none, or a file.",
     ),
 ]
 ImageSize = Annotated[int | None, typer.Option(help=meaning("image_size"))]
+BackboneName = Annotated[str | None, typer.Option("--backbone", help=meaning("network"))]
 BackboneAlpha = Annotated[float | None, typer.Option(help=meaning("alpha"))]
 TrainSeed = Annotated[int | None, typer.Option("--seed", help=meaning("seed"))]
 SplitFile = Annotated[

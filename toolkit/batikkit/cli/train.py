@@ -10,6 +10,7 @@ import typer
 
 from batikkit.cli.options import (
     BackboneAlpha,
+    BackboneName,
     CacheGb,
     EngineName,
     GroupBy,
@@ -60,6 +61,7 @@ def train(
     preset: Preset = "paper",
     overrides: Overrides = None,
     weights: Weights = "imagenet",
+    backbone: BackboneName = None,
     image_size: ImageSize = None,
     backbone_alpha: BackboneAlpha = None,
     seed: TrainSeed = None,
@@ -107,7 +109,10 @@ def train(
         run, batch_size = Run(resolve_run(resume, runs_dir)), _only_batch_size(context, overrides or ())
     else:
         assert data is not None
-        config = load_config(preset, overrides=overrides or (), image_size=image_size, alpha=backbone_alpha, seed=seed)
+        config = load_config(
+            preset, overrides=overrides or (),
+            network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
+        )  # fmt: skip
         grouping = grouping_of(unit, group_by, weights)
         prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.training import session

@@ -1,6 +1,6 @@
-"""The networks: the paper's flat MobileNetV2, and the plain one it is compared with.
+"""The networks: a flat backbone with its head, of the paper's MobileNetV2 or another one.
 
-Both are functional models with pixel scaling inside and a softmax head named `prediction`.
+All are functional models with pixel scaling inside and a softmax head named `prediction`.
 
 Flat, because quantization-aware training refuses a model inside a model; scaling inside, because then every consumer
 feeds raw RGB 0..255 and nobody guesses the preprocessing.
@@ -8,7 +8,8 @@ feeds raw RGB 0..255 and nobody guesses the preprocessing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.errors import InputError, first_line
+from batikkit.network.backbones import BACKBONES
 from batikkit.network.keras_backend import keras
-from batikkit.network.plain_cnn import plain_features
-from batikkit.network.weight_file import backbone_width, is_hdf5
 from batikkit.settings import TrainConfig
 
 HEAD = "prediction"
 POOL = "global_average_pooling"
+JOINED = "joined_features"
 RESCALING = "rescaling"
 EVALUATION_BATCH = 32
 
@@ -42,117 +43,60 @@ class LayerRow:
 def build_model(config: TrainConfig, *, classes: int, weights: str | Path = "none") -> Any:
     """A `tf_keras.Model`: float32 [N, S, S, 3] RGB 0..255 -> float32 [N, classes] probabilities.
 
-    The backbone is frozen (phase 1). Layers below the head carry Keras' MobileNetV2 names.
+    The backbone is frozen (phase 1). Layers below the head carry the names of Keras' MobileNetV2.
 
     Args:
-        config: Gives network, image_size, alpha and dropout; its seed initialises what `weights` does not.
+        config: Gives network, image_size, alpha, taps and dropout; its seed initialises what `weights` does not.
         classes: Number of motifs.
-        weights: `none`, `imagenet` (downloaded by Keras) or the path of a no-top weight file in Keras' `.h5` layout.
+        weights: `none`, `imagenet` (MobileNetV2's are downloaded by Keras, EfficientNet-Lite0's come with an extra) or
+            the path of a weight file.
 
     Raises:
         InputError: the weights cannot be fetched, or are of another network.
     """
     keras.utils.set_random_seed(config.seed)
+    backbone = BACKBONES[config.network]
     image = keras.Input((config.image_size, config.image_size, 3), name="image")
-    scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name=RESCALING)(image)
-    features = (
-        _mobilenet_features(scaled, config, weights)
-        if config.network == "mobilenet-v2"
-        else (_plain_features(scaled, config, weights))
-    )
+    scaled = keras.layers.Rescaling(backbone.scale, offset=backbone.offset, name=RESCALING)(image)
+    features = backbone.features(scaled, config, weights)
     pooled = keras.layers.GlobalAveragePooling2D(name=POOL)(features)
+    if config.taps:
+        pooled = _joined(pooled, keras.Model(image, features), config.taps)
     dropped = keras.layers.Dropout(config.dropout, name="dropout")(pooled)
     head = keras.layers.Dense(classes, activation="softmax", name=HEAD)(dropped)
-    return keras.Model(image, head, name="batik_" + config.network.replace("-", "_"))
+    net = keras.Model(image, head, name="batik_" + config.network.replace("-", "_"))
+    if config.network != "plain-cnn":
+        freeze_backbone(net)
+    return net
 
 
-def _mobilenet_features(scaled: Any, config: TrainConfig, weights: str | Path) -> Any:
-    side = config.image_size
-    backbone = keras.applications.MobileNetV2(
-        input_tensor=scaled, alpha=config.alpha, include_top=False, weights=None, input_shape=(side, side, 3)
-    )
-    _load_backbone(backbone, weights, config.alpha, config.seed)
-    backbone.trainable = False
-    return backbone.output
+def _joined(pooled: Any, backbone: Any, taps: Sequence[str]) -> Any:
+    """What the head sees: the means of the last feature map and of those of layers `taps` (hypercolumns' idea)."""
+    maps = {layer.name: layer.output for layer in backbone.layers if len(layer.output.shape) == 4}
+    parts = [pooled]
+    for tap in taps:
+        if tap not in maps:
+            near = difflib.get_close_matches(tap, maps, n=1)
+            raise InputError(
+                f"setting taps names {tap!r}, which is no layer of this network"
+                + (f": did you mean {near[0]}?" if near else "; layers.csv of any run lists them")
+            )
+        parts.append(keras.layers.GlobalAveragePooling2D(name=f"{tap}_mean")(maps[tap]))
+    return keras.layers.Concatenate(name=JOINED)(parts)
 
 
-def _plain_features(scaled: Any, config: TrainConfig, weights: str | Path) -> Any:
-    if str(weights) != "none":
-        raise InputError(f"network plain-cnn is trained from scratch, got weights {weights}: use --weights none")
-    if config.phase1_epochs or config.frozen_layers >= 0:
-        raise InputError("network plain-cnn has nothing to freeze: set phase1_epochs=0 and frozen_layers=-1")
-    return plain_features(scaled, seed=config.seed)
-
-
-def _load_backbone(backbone: Any, weights: str | Path, alpha: float, seed: int) -> None:
-    if str(weights) == "none":
-        _initialise(backbone, seed)
-        return
-    load_backbone_weights(backbone, _download(alpha) if str(weights) == "imagenet" else Path(weights), alpha)
-
-
-def load_backbone_weights(backbone: Any, path: Path, alpha: float) -> None:
-    """Fills a MobileNetV2 without top from a file in Keras' `.h5` layout.
-
-    Raises:
-        InputError: there is no such file, or it is of another network.
-    """
-    if not path.is_file():
-        raise InputError(f"no weight file {path}: name a MobileNetV2 no-top .h5 file with --weights PATH")
-    if not is_hdf5(path):
-        raise InputError(f"weights {path} are no HDF5 file: name a MobileNetV2 no-top .h5 file with --weights PATH")
-    width = backbone_width(path)
-    if width and width != alpha:
-        raise InputError(
-            f"weights {path} are of MobileNetV2 alpha {width:g}, not {alpha:g}: give --backbone-alpha {width:g}, or "
-            "another file with --weights PATH"
-        )
-    try:
-        backbone.load_weights(path)
-    except (ValueError, OSError, KeyError, TypeError, ImportError) as error:
-        reason = first_line(error)[:160]
-        raise InputError(f"weights {path} do not fit MobileNetV2 alpha {alpha:g} without top: {reason}") from error
-
-
-def _initialise(backbone: Any, seed: int) -> None:
-    """Initial weights for training from scratch within hundreds of steps, which Keras' own make too slow.
-
-    Kernels after He et al. (2015), whose fan-in Keras misjudges for depthwise kernels; residual branches start small
-    (Goyal et al. 2017); and batch normalization forgets its initial statistics in tens of steps instead of thousands.
-    """
-    rng = np.random.default_rng(seed)
-    layers = {layer.name: layer for layer in backbone.layers}
-    for name, layer in layers.items():
-        if isinstance(layer, keras.layers.Conv2D):  # DepthwiseConv2D among them
-            shape = layer.get_weights()[0].shape
-            fan_in = np.prod(shape[:2]) if isinstance(layer, keras.layers.DepthwiseConv2D) else np.prod(shape[:3])
-            layer.set_weights([rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)])
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9
-            if name.replace("_project_BN", "_add") in layers and name.endswith("_project_BN"):
-                gamma, *rest = layer.get_weights()
-                layer.set_weights([gamma * 0.2, *rest])
-
-
-def _download(alpha: float) -> Path:
-    """Keras' own ImageNet file, from its cache or the network."""
-    name = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha:.2g}_224_no_top.h5"
-    if alpha == 1.0:
-        name = name.replace("kernels_1_", "kernels_1.0_")
-    base = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
-    try:
-        return Path(keras.utils.get_file(name, base + name, cache_subdir="models"))
-    except Exception as error:  # urllib, socket, ssl and Keras each raise their own kind
-        reason = first_line(error)[-100:]
-        raise InputError(
-            f"cannot download ImageNet weights for alpha {alpha:g} ({reason}): give a local file with --weights PATH"
-        ) from error
+def pooled_layer(model: Any) -> str:
+    """The layer whose output the head reads: the pooled feature map, or that joined with the taps' means."""
+    return JOINED if any(layer.name == JOINED for layer in model.layers) else POOL
 
 
 def backbone_layers(model: Any) -> list[Any]:
     """The backbone's layers in Keras' MobileNetV2 numbering (0 = the input, 153 = `out_relu`)."""
     names = [layer.name for layer in model.layers]
-    return [layer for layer in model.layers[: names.index(POOL)] if layer.name != RESCALING]
+    pools = keras.layers.GlobalAveragePooling2D
+    return [
+        layer for layer in model.layers[: names.index(POOL)] if layer.name != RESCALING and not isinstance(layer, pools)
+    ]
 
 
 def freeze_backbone(model: Any) -> None:
@@ -195,7 +139,10 @@ def cut_layer(model: Any, *, frozen_layers: int) -> str | None:
     places where the graph can be cut in two.
     """
     layers = backbone_layers(model)
-    frozen = [layer.name for layer in layers[: frozen_layers + 1]]
+    names = [layer.name for layer in layers]
+    # What a tap reads must lie behind the cut.
+    tapped = [names.index(name) for name in _taps(model)]
+    frozen = names[: min([frozen_layers + 1, *tapped])]
     adds = {layer.name for layer in layers if layer.name.endswith("_add")}
     cuts = [
         name
@@ -205,6 +152,11 @@ def cut_layer(model: Any, *, frozen_layers: int) -> str | None:
     if frozen and frozen[-1] == "out_relu":
         cuts.append("out_relu")
     return cuts[-1] if cuts else None
+
+
+def _taps(model: Any) -> list[str]:
+    """The layers whose means the head reads, without the last."""
+    return [layer.name.removesuffix("_mean") for layer in model.layers if layer.name.endswith("_mean")]
 
 
 def layer_table(model: Any) -> tuple[LayerRow, ...]:

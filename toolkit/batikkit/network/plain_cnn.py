@@ -9,8 +9,10 @@ systems. With 10 motifs it has 396,666 parameters, of which 992 are statistics t
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+from batikkit.errors import InputError
 from batikkit.network.keras_backend import keras
 from batikkit.settings import TrainConfig
 
@@ -20,8 +22,17 @@ LEARNING_RATE = 1e-3
 """Adam's customary rate. The rates of the other systems suit weights that are already good."""
 
 
-def plain_features(image: Any, *, seed: int) -> Any:
-    """The last feature map [N, S/32, S/32, 256] for pixels [N, S, S, 3] in -1..1."""
+def plain_cnn_features(image: Any, config: TrainConfig, weights: str | Path) -> Any:
+    """The last feature map [N, S/32, S/32, 256] for pixels [N, S, S, 3] in -1..1.
+
+    Raises:
+        InputError: weights are given, or something should be frozen.
+    """
+    if str(weights) != "none":
+        raise InputError(f"network plain-cnn is trained from scratch, got weights {weights}: use --weights none")
+    if config.phase1_epochs or config.frozen_layers >= 0:
+        raise InputError("network plain-cnn has nothing to freeze: set phase1_epochs=0 and frozen_layers=-1")
+    seed = config.seed
     features = image
     for number, width in enumerate(WIDTHS, 1):
         features = keras.layers.Conv2D(
@@ -39,6 +50,7 @@ def scratch_config(config: TrainConfig) -> TrainConfig:
     return dataclasses.replace(
         config,
         network="plain-cnn",
+        taps=(),
         phase1_epochs=0,
         phase2_epochs=config.phase1_epochs + config.phase2_epochs,
         phase2_learning_rate=LEARNING_RATE,

@@ -89,7 +89,7 @@ def _first_layers(weights: Path) -> Any:
         InputError: the file holds other weights.
     """
     from batikkit.network.keras_backend import keras, tf
-    from batikkit.network.model import load_backbone_weights
+    from batikkit.network.mobilenet_v2 import load_backbone_weights
 
     alpha = backbone_width(weights) or 1.0
     whole = keras.applications.MobileNetV2(alpha=alpha, include_top=False, weights=None, input_shape=(None, None, 3))

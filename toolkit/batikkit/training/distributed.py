@@ -79,7 +79,7 @@ class Workers:
         finally:
             timer.cancel()
 
-    def total(self, values: Sequence[float]) -> NDArray[np.float64]:
+    def total(self, values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
         """The element-wise sum of every worker's float64 `values`, equal on all."""
         if not self._cluster:
             return np.array(values, np.float64)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.network.keras_backend import keras, tf
-from batikkit.network.model import HEAD, POOL, learned
+from batikkit.network.model import HEAD, learned, pooled_layer
 from batikkit.settings import TrainConfig
 from batikkit.training.folded import folded
 
@@ -37,7 +37,7 @@ class Engine:
         self._strategy = tf.distribute.get_strategy()
         self._several = tf.distribute.has_strategy()
         source = model.get_layer(start).output
-        self._body = None if start == POOL else _body(model, start, config)
+        self._body = None if start == pooled_layer(model) else _body(model, start, config)
         self._head = model.get_layer(HEAD)
         self._variables = list(model.trainable_variables)
         self.optimizer = _optimizer(config, self._variables)
@@ -155,9 +155,9 @@ class Engine:
 def _body(model: Any, start: str, config: TrainConfig) -> Callable[[Any, bool], Any]:
     """The layers between layer `start` and the head as body(inputs, training)."""
     if config.batch_norm_frozen:
-        frozen = folded(model, start=start, end=POOL)
+        frozen = folded(model, start=start, end=pooled_layer(model))
         return lambda inputs, _training: frozen(inputs)
-    part = keras.Model(model.get_layer(start).output, model.get_layer(POOL).output)
+    part = keras.Model(model.get_layer(start).output, model.get_layer(pooled_layer(model)).output)
     return lambda inputs, training: part(inputs, training=training)
 
 
@@ -169,10 +169,3 @@ def _optimizer(config: TrainConfig, variables: list[Any]) -> Any:
         optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)
     return optimizer
-
-
-def cross_entropy(logits: NDArray[np.float32], labels: NDArray[np.integer]) -> float:
-    """Mean categorical cross-entropy of float32 [N, C] logits against int [N] labels, in nats."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    log_sum = np.log(np.exp(shifted).sum(axis=1))
-    return float(np.mean(log_sum - shifted[np.arange(len(labels)), labels]))

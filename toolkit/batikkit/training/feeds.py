@@ -18,7 +18,7 @@ from batikkit.training.schedule import HEAD, Phase, phases
 
 def cut_of(net: Any, config: TrainConfig, phase: Phase) -> str | None:
     """The layer whose output a phase can be fed instead of images; None where nothing below is frozen."""
-    return model.POOL if phase.name == HEAD else model.cut_layer(net, frozen_layers=config.frozen_layers)
+    return model.pooled_layer(net) if phase.name == HEAD else model.cut_layer(net, frozen_layers=config.frozen_layers)
 
 
 def wants_cache(engine: str) -> bool:
@@ -49,11 +49,18 @@ def reserve(
 
     Returns:
         What each of the phases will be fed.
+
+    Raises:
+        InputError: no room for the features of a head that is to be solved.
     """
     config, left = inputs.config, phases(inputs.config)[first:]
     before = {feed.phase: feed.engine for feed in known}
     cuts = {phase.name: cut_of(net, config, phase) for phase in left}
-    wishes = [phase for phase in left if wants_cache(before.get(phase.name, engine) if engine == "auto" else engine)]
+    wishes = [
+        phase
+        for phase in left
+        if phase.solved or wants_cache(before.get(phase.name, engine) if engine == "auto" else engine)
+    ]
     views = {cut: phase.views for phase in wishes if (cut := cuts[phase.name])}
     if views:
         inputs.reserve(net, views)
@@ -62,6 +69,11 @@ def reserve(
     for cut, count in zip(views, held, strict=True):
         if count < workers.share.size:
             inputs.release(cut)
+    if any(phase.solved and not inputs.cached(cuts[phase.name]) for phase in left):
+        raise InputError(
+            "the head is solved from stored features, for which there is no room: raise --cache-gb or make room on the "
+            "disk, lower views, or train with --set head=stepped"
+        )
     return tuple(
         Feed(phase.name, "cached", phase.views) if inputs.cached(cuts[phase.name]) else Feed(phase.name, "keras", None)
         for phase in left

@@ -220,6 +220,10 @@ class Inputs:
         # Each image walks through its views from a start of its own, so that an epoch mixes all views.
         return np.asarray(known[(epoch + indices) % len(known), indices // self.share.size])
 
+    def training_features(self, cut: str, views: int) -> NDArray[np.float16]:
+        """What layer `cut` says of this worker's training images: float16 [views, M, ...]."""
+        return self._features[cut].train[:views]
+
     def validation_inputs(self, cut: str | None) -> NDArray[np.generic]:
         """This worker's validation images [M, ...]: outputs of `cut`, or pixels if None."""
         return self.validation.pixels if cut is None else self._features[cut].validation[0]

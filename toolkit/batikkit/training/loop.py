@@ -15,9 +15,11 @@ from batikkit.runs.history import Epoch
 from batikkit.settings import TrainConfig
 from batikkit.training.batches import batches
 from batikkit.training.clock import Clock
+from batikkit.training.convex import cross_entropy
 from batikkit.training.distributed import Workers
-from batikkit.training.engine import Engine, cross_entropy
+from batikkit.training.engine import Engine
 from batikkit.training.feeds import cut_of
+from batikkit.training.head import solve_head
 from batikkit.training.inputs import Inputs
 from batikkit.training.schedule import HEAD, Patience, Phase, phases, rate_at, score
 from batikkit.training.state import State
@@ -66,7 +68,8 @@ def fit(
         with clock.measuring(f"features{number + 1}"):
             _extract(net, inputs, plan[number:], workers=workers, tell=tell)
         with clock.measuring(f"phase{number + 1}"):
-            state = yield from _fit_phase(net, inputs, state, phase, workers=workers, tell=tell)
+            train = solve_head if phase.solved else _fit_phase
+            state = yield from train(net, inputs, state, phase, workers=workers, tell=tell)
     if plan:  # also when a resumed run has none left: the flags tell what was trained
         unfreeze(net, config, plan[-1])
 

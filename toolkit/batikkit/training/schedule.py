@@ -21,17 +21,20 @@ class Phase:
         epochs: At most so many.
         learning_rate: Where its schedule starts from.
         views: How many cached views of each image it sees.
+        solved: Its epochs are penalties for each of which the head is solved; nothing is stepped.
     """
 
     name: str
     epochs: int
     learning_rate: float
     views: int
+    solved: bool = False
 
 
 def phases(config: TrainConfig) -> tuple[Phase, ...]:
     """The phases that have epochs."""
-    head = Phase(HEAD, config.phase1_epochs, config.phase1_learning_rate, config.phase1_views or config.views)
+    views, solved = config.phase1_views or config.views, config.head == "solved"
+    head = Phase(HEAD, config.phase1_epochs, config.phase1_learning_rate, views, solved)
     tune = Phase(FINE_TUNE, config.phase2_epochs, config.phase2_learning_rate, config.views)
     return tuple(phase for phase in (head, tune) if phase.epochs)
 

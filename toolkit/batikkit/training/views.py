@@ -12,6 +12,8 @@ from batikkit.network.keras_backend import tf
 from batikkit.settings import TrainConfig
 
 _Floats = NDArray[np.float32]
+_TO_YIQ = np.array([[0.299, 0.587, 0.114], [0.5959, -0.2746, -0.3213], [0.2115, -0.5227, 0.3112]])
+"""RGB to luma and the two chroma axes of NTSC, in whose plane a rotation is a change of hue."""
 
 
 def draw_views(images: NDArray[np.uint8], *, config: TrainConfig, view: int, indices: NDArray[np.integer]) -> _Floats:
@@ -32,6 +34,10 @@ def draw_views(images: NDArray[np.uint8], *, config: TrainConfig, view: int, ind
     warped = _warp(tf.constant(images), tf.constant(transforms))
     if config.brightness or config.contrast or config.saturation:
         warped = _recolour(warped, tf.constant(np.stack([_colour(config, rng) for rng in generators])))
+    if config.recolour:
+        keys = [np.random.default_rng((config.seed, 11, view, int(index))) for index in indices]
+        matrices = np.stack([_other_colours(rng) if rng.random() < config.recolour else np.eye(3) for rng in keys])
+        warped = _mix_channels(warped, tf.constant(matrices.astype(np.float32)))
     return np.asarray(warped)
 
 
@@ -77,6 +83,19 @@ def _colour(config: TrainConfig, rng: np.random.Generator) -> _Floats:
     )
 
 
+def _other_colours(rng: np.random.Generator) -> NDArray[np.float64]:
+    """A 3x3 matrix, from colour to colour: grey, another hue (most often), or the channels in another order."""
+    kind = rng.integers(4)
+    if kind == 0:
+        return np.tile(_TO_YIQ[0], (3, 1))
+    if kind == 1:
+        return np.eye(3)[rng.permutation(3)]
+    angle = rng.uniform(-np.pi, np.pi)
+    cos, sin = np.cos(angle), np.sin(angle)
+    turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
+    return np.asarray(np.linalg.inv(_TO_YIQ) @ turn @ _TO_YIQ)
+
+
 @tf.function(  # type: ignore[untyped-decorator]
     input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8), tf.TensorSpec([None, 8], tf.float32)]
 )
@@ -101,3 +120,10 @@ def _recolour(images: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
     coloured = (grey + (images - grey) * saturation) * colours[:, None, None, 3:6]
     return tf.clip_by_value((coloured - mean) * contrast + mean + brightness, 0.0, 255.0)
+
+
+@tf.function(  # type: ignore[untyped-decorator]
+    input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32), tf.TensorSpec([None, 3, 3], tf.float32)]
+)
+def _mix_channels(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(tf.einsum("nhwc,ndc->nhwd", images, matrices), 0.0, 255.0)

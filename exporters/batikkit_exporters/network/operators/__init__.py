@@ -13,13 +13,13 @@ from batikkit_exporters.network.operators.depthwise import DEPTHWISE
 from batikkit_exporters.network.operators.elementwise import ADD, MUL, SUB
 from batikkit_exporters.network.operators.operator import Operator, Tensor, Weights
 from batikkit_exporters.network.operators.pool import AVERAGE_POOL, MAX_POOL, MEAN
-from batikkit_exporters.network.operators.shape import PAD, RESHAPE
+from batikkit_exporters.network.operators.shape import CONCATENATION, PAD, RESHAPE
 
 OPERATORS = {
     operator.kind: operator
     for operator in (
-        CONV, DEPTHWISE, DENSE, ADD, SUB, MUL, PAD, RESHAPE, MEAN, AVERAGE_POOL, MAX_POOL, RELU, RELU6, SOFTMAX,
-        QUANTIZE, DEQUANTIZE,
+        CONV, DEPTHWISE, DENSE, ADD, SUB, MUL, PAD, RESHAPE, CONCATENATION, MEAN, AVERAGE_POOL, MAX_POOL, RELU, RELU6,
+        SOFTMAX, QUANTIZE, DEQUANTIZE,
     )
 }  # fmt: skip
 

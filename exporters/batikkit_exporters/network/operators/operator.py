@@ -10,8 +10,9 @@ from batikkit_exporters.network.network import Network, Node
 
 Tensor = Any
 Compute = Callable[[Node, list[Tensor]], Tensor]
-OWN, COPIED, UNIT = "own", "copied", "unit"
-"""Rules for an output's grid: laid over its own range; the input's, since elements are copied; what the kernel sets."""
+OWN, COPIED, JOINED, UNIT = "own", "copied", "joined", "unit"
+"""Rules for an output's grid: laid over its own range; the input's, since elements are copied; its own, on which all
+inputs must be too; what the kernel sets."""
 
 
 @dataclass(frozen=True)
