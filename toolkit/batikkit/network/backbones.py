@@ -18,17 +18,19 @@ class Backbone:
     """One feature extractor.
 
     Attributes:
+        title: For people.
         scale: What pixels 0..255 are multiplied by inside the network; `offset` is added then.
         features: features(scaled pixels [N, S, S, 3], settings, weights) -> the last feature map.
     """
 
+    title: str
     scale: float
     offset: float
     features: Callable[[Any, TrainConfig, str | Path], Any]
 
 
 BACKBONES = {
-    "mobilenet-v2": Backbone(1 / 127.5, -1.0, mobilenet_features),
-    "efficientnet-lite0": Backbone(1 / 128, -127 / 128, lite0_features),
-    "plain-cnn": Backbone(1 / 127.5, -1.0, plain_cnn_features),
+    "mobilenet-v2": Backbone("MobileNetV2", 1 / 127.5, -1.0, mobilenet_features),
+    "efficientnet-lite0": Backbone("EfficientNet-Lite0", 1 / 128, -127 / 128, lite0_features),
+    "plain-cnn": Backbone("CNN", 1 / 127.5, -1.0, plain_cnn_features),
 }

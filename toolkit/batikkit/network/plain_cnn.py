@@ -22,6 +22,10 @@ LEARNING_RATE = 1e-3
 """Adam's customary rate. The rates of the other systems suit weights that are already good."""
 
 
+EPOCHS = 30
+"""What the paper planned for each of its systems."""
+
+
 def plain_cnn_features(image: Any, config: TrainConfig, weights: str | Path) -> Any:
     """The last feature map [N, S/32, S/32, 256] for pixels [N, S, S, 3] in -1..1.
 
@@ -46,13 +50,18 @@ def plain_cnn_features(image: Any, config: TrainConfig, weights: str | Path) -> 
 
 
 def scratch_config(config: TrainConfig) -> TrainConfig:
-    """The settings of the plain network's run: the same views, schedule and total epochs, in one phase from scratch."""
+    """The settings of the plain network's run: the same views and schedule, in one phase from scratch.
+
+    It gets as many epochs as the other systems together; where those solve the head, at least `EPOCHS`.
+    """
+    stepped = config.phase1_epochs + config.phase2_epochs
+    solved = max(config.phase2_epochs, EPOCHS)
     return dataclasses.replace(
         config,
         network="plain-cnn",
         taps=(),
         phase1_epochs=0,
-        phase2_epochs=config.phase1_epochs + config.phase2_epochs,
+        phase2_epochs=solved if config.head == "solved" else stepped,
         phase2_learning_rate=LEARNING_RATE,
         frozen_layers=-1,
         batch_norm_frozen=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from batikkit.data.cloth_look import LOOK_SIDE, SCALES, Odds, PlainTexture, Texture, at_scales
 from batikkit.digest import file_sha256
-from batikkit.network.weight_file import backbone_width
+from batikkit.network.weight_file import backbone_width, downloaded
 
 LAYER = "block_7_expand_relu"
 """Deep enough for strokes and fillings, not so deep that only the motif is left: of blocks 2 to 7 this one separates
@@ -33,7 +32,7 @@ def best_texture(weights: str | Path = "imagenet") -> Texture:
         weights: A MobileNetV2 no-top file in Keras' `.h5` layout; `imagenet` for one that Keras has downloaded before;
             `none` for no network. A file that is not there is no network either.
     """
-    file = None if str(weights) == "none" else _downloaded() if str(weights) == "imagenet" else Path(weights)
+    file = None if str(weights) == "none" else downloaded() if str(weights) == "imagenet" else Path(weights)
     if file is None or not file.is_file() or not _installed("tf_keras"):
         return PlainTexture()
     return NetworkTexture(file)
@@ -44,14 +43,6 @@ def _installed(package: str) -> bool:
         return importlib.util.find_spec(package) is not None
     except ValueError:  # it is blocked
         return False
-
-
-def _downloaded() -> Path | None:
-    """ImageNet weights in Keras' own folder, the widest network first."""
-    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    names = ("1.0", "1.4", "1.3", "0.75", "0.5", "0.35")
-    files = (home / "models" / f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{n}_224_no_top.h5" for n in names)
-    return next((file for file in files if file.is_file()), None)
 
 
 class NetworkTexture:

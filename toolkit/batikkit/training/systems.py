@@ -1,6 +1,7 @@
 """The paper's three systems, trained and tested on the same images: from scratch, frozen, fine-tuned.
 
-The frozen system is the model between the two phases of the fine-tuned one, so it costs nothing but its test.
+The frozen system is the model between the two phases of the fine-tuned one, so it costs nothing but its test. Settings
+without a second phase have no fine-tuned system.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from batikkit.errors import InputError
 from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.predictions import PREDICTIONS_FILE, read_predictions
+from batikkit.network.backbones import BACKBONES
 from batikkit.network.plain_cnn import scratch_config
 from batikkit.runs import store
 from batikkit.runs.history import HISTORY_FILE, read_history
@@ -27,8 +29,6 @@ from batikkit.settings import TrainConfig
 from batikkit.training.comparison_plan import enter, make_plan
 from batikkit.training.session import Beginning, Means, resume, train
 from batikkit.training.stopping import StoppedError
-
-SYSTEMS = ("scratch", "frozen", "fine-tuned")
 
 
 def compare(
@@ -41,11 +41,11 @@ def compare(
     folds: int = 0,
     say: Callable[[str], None],
 ) -> Comparison:
-    """Trains what `out` does not hold yet, and compares the three systems. Deletes nothing.
+    """Trains what `out` does not hold yet, and compares the systems. Deletes nothing.
 
     Args:
         data: Split photographs; with `folds` their split is not used.
-        config: Settings of the fine-tuned system; the others' follow from it.
+        config: Settings of the fine-tuned system, or of the frozen one; the others' follow from it.
         means: As for one run.
         out: Folder of the comparison; a run per system and fold is kept inside.
         weights: `imagenet`, `none` or a path: the backbone of the frozen and the fine-tuned system.
@@ -53,29 +53,34 @@ def compare(
         say: Told what begins.
 
     Raises:
-        InputError: the preset lacks a phase, the folds do not fit the photographs, or `out` holds another comparison.
+        InputError: the preset freezes nothing, the folds do not fit the photographs, or `out` holds another comparison.
         StoppedError: the user pressed Ctrl-C; the same command goes on.
     """
-    if not config.phase1_epochs or not config.phase2_epochs:
+    if not config.phase1_epochs:
         raise InputError(
-            f"a comparison needs both phases, got phase1_epochs={config.phase1_epochs} and "
-            f"phase2_epochs={config.phase2_epochs}: choose a preset such as paper or small-data"
+            "a comparison needs a frozen phase, got phase1_epochs=0: choose a preset such as paper or small-data"
         )
     splits = _splits(data, config, folds)
     for rows in splits:
         check_parts(rows)
     enter(out, make_plan(data.dataset.root, config, weights=weights, splits=splits))
     folders = [out / (f"fold{number}" if folds else "split") for number in range(1, len(splits) + 1)]
-    wanted = {"fine-tuned": (config, weights), "scratch": (scratch_config(config), "none")}
+    wanted = {_last(config): (config, weights), "scratch": (scratch_config(config), "none")}
     steps = [(*fold, name) for fold in zip(folders, splits, strict=True) for name in wanted]
     for step, (folder, rows, name) in enumerate(steps, 1):
         settings, start = wanted[name]
         part = dataclasses.replace(data, rows=rows, notes=(), caution=seen_cloths(rows))
         run = find_run(folder, name)
         say(f"[{step}/{len(steps)}] {_progress(folder, name, folds)}{_kept(run)}")
-        _train_or_keep(run, part, settings, Beginning(folder, name, start, frozen_beside=True), means)
+        beginning = Beginning(folder, name, start, frozen_beside=name == "fine-tuned")
+        _train_or_keep(run, part, settings, beginning, means)
     told = dataclasses.replace(data, notes=data.notes_on(*splits))
     return _comparison(out, folders, told, config, folds=folds, weights=weights)
+
+
+def _last(config: TrainConfig) -> str:
+    """The system that all phases lead to."""
+    return "fine-tuned" if config.phase2_epochs else "frozen"
 
 
 def _splits(data: PreparedData, config: TrainConfig, folds: int) -> list[tuple[SplitRow, ...]]:
@@ -86,7 +91,7 @@ def _splits(data: PreparedData, config: TrainConfig, folds: int) -> list[tuple[S
 
 
 def _progress(folder: Path, name: str, folds: int) -> str:
-    what = "frozen and fine-tuned" if name == "fine-tuned" else "from scratch"
+    what = {"fine-tuned": "frozen and fine-tuned", "scratch": "from scratch"}.get(name, name)
     return f"{what}{f', {folder.name}' if folds else ''}"
 
 
@@ -118,30 +123,37 @@ def _comparison(
     out: Path, folders: Sequence[Path], data: PreparedData, config: TrainConfig, *, folds: int, weights: str
 ) -> Comparison:
     root = data.dataset.root
-    candidates = [_candidate(name, folders, out, config) for name in SYSTEMS]
-    record = _run(folders[0], "fine-tuned").record
+    names = list(dict.fromkeys(("scratch", "frozen", _last(config))))
+    candidates = [_candidate(name, folders, out, config) for name in names]
+    record = _run(folders[0], _last(config)).record
     how = f"{folds} grouped folds, every image tested once" if folds else "one split"
-    notes = [*data.notes, *_unimproved(candidates[1], candidates[2])]
+    notes = [*data.notes, *(_unimproved(*candidates[1:]) if config.phase2_epochs else [])]
     if weights == "none":
         notes.insert(0, "no pretrained weights were given: the frozen system is a head on random features")
     return compare_systems(
         candidates,
-        title=f"{root.resolve().name}: three systems",
+        title=f"{root.resolve().name}: {'three' if config.phase2_epochs else 'two'} systems",
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         tested=f"{root.resolve().name}, {how}",
         facts={
             "photographs": f"{len(data.dataset.samples)} in {len(data.dataset.labels)} motifs",
             "test": how,
-            "backbone": f"MobileNetV2 alpha {config.alpha:g}, {Path(weights).name if weights else ''}",
+            "backbone": f"{BACKBONES[config.network].title} alpha {config.alpha:g}, {Path(weights).name}",
             "input": f"{config.image_size} x {config.image_size} pixels",
-            "epochs": f"{config.phase1_epochs} frozen + {config.phase2_epochs} fine-tuning; "
-            f"from scratch {config.phase1_epochs + config.phase2_epochs}",
+            "classifier reads": ", ".join(("the last feature map's mean", *(f"{tap}'s mean" for tap in config.taps))),
+            "epochs": f"{_frozen_epochs(config)} + {config.phase2_epochs} fine-tuning; "
+            f"from scratch {scratch_config(config).phase2_epochs}",
             "seed": str(config.seed),
             "machine": f"{record.host['machine']}, {record.host['system']}",
             "tools": ", ".join(f"{name} {version}" for name, version in record.tools.items()),
         },
         notes=notes,
     )
+
+
+def _frozen_epochs(config: TrainConfig) -> str:
+    solved = config.head == "solved"
+    return f"head solved, {config.phase1_epochs} penalties" if solved else f"{config.phase1_epochs} frozen"
 
 
 def _unimproved(frozen: Candidate, tuned: Candidate) -> list[str]:
@@ -168,7 +180,7 @@ def _candidate(name: str, folders: Sequence[Path], out: Path, config: TrainConfi
     found = [_run(folder, name) for folder in folders]
     record = found[0].record
     width = "" if config.alpha == 1.0 else f" {config.alpha:g}"
-    title = "CNN from scratch" if name == "scratch" else f"MobileNetV2{width}, {name}"
+    title = "CNN from scratch" if name == "scratch" else f"{BACKBONES[config.network].title}{width}, {name}"
     return Candidate(
         name=name,
         title=title,
