@@ -43,7 +43,24 @@ def test_a_folder_is_written_verified_and_replaced(run: Path, tmp_path: Path) ->
     before = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="not empty"):
         build_assets(run, out)
-    build_assets(run, out, replace=True)
+    for mine in ("notes.txt", "golden/11-mine.png", "photos/kept.jpg", "web"):
+        path = out / mine
+        path.parent.mkdir(exist_ok=True)
+        path.mkdir() if mine == "web" else path.write_text("mine")
+        with pytest.raises(InputError, match=f"did not write: {mine}; move it away"):
+            build_assets(run, out, replace=True)
+        path.rmdir() if mine == "web" else path.unlink()
+        if mine.startswith("photos"):
+            path.parent.rmdir()
+    with pytest.raises(InputError, match=r"did not write: late\.txt"):
+        build_assets(run, out, replace=True, report=lambda _line: (out / "late.txt").write_text("mine"))
+    assert (out / "late.txt").read_text() == "mine"
+    (out / "late.txt").unlink()
+    assert before == {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "README.md").write_text("changed by hand")
+    said: list[str] = []
+    build_assets(run, out, replace=True, report=said.append)
+    assert "replaced although they were changed by hand: README.md" in said
     assert before == {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert [path.name for path in tmp_path.iterdir()] == ["assets"]
 

@@ -21,12 +21,12 @@ from batikkit.assets.manifest import (
     TOLERANCE,
     AssetsManifest,
     AssetVariant,
-    read_assets_manifest,
     write_assets_manifest,
 )
 from batikkit.assets.provenance import Provenance, read_provenance
 from batikkit.assets.readme import readme, recommended
 from batikkit.assets.rejection import Rejection
+from batikkit.assets.replacing import check_replaceable
 from batikkit.console import Advance
 from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
 from batikkit.digest import file_sha256
@@ -72,7 +72,7 @@ def build_assets(
 
     Args:
         run: A run with an export folder.
-        out: A new or empty folder; an older folder of assets when `replace`.
+        out: A new or empty folder; when `replace`, an older folder of assets that holds nothing else.
         data: Where the images are now, if they moved since training.
         replace: Whether `out` may be a folder that this function wrote earlier.
         again: How to make the folder again, for the model card.
@@ -83,8 +83,11 @@ def build_assets(
         InputError: no exports, no validation images, or `out` is something else.
         VerificationError: an export or its labels are not those that its manifest describes.
     """
-    if replace and out.exists():
-        read_assets_manifest(out)  # refuses to replace anything but a folder of assets
+    replaces = replace and out.exists()
+    if replaces:
+        changed = check_replaceable(out)
+        if changed:
+            report(f"replaced although they were changed by hand: {', '.join(changed)}")
     source = read_provenance(run, data)
     variants, labels = _variants(run)
     models = {v.name: open_model(_export(run, v)) for v in variants}
@@ -100,6 +103,8 @@ def build_assets(
         _write_texts(folder, manifest, vectors, source, figures, run, again or AGAIN.format(run=source.run_id))
         manifest = AssetsManifest(labels, variants, rule, _hashes(folder), _tools())
         write_assets_manifest(folder, manifest)
+        if replaces:
+            check_replaceable(out)  # once more: the minutes since were enough to put something there
     return Assets(out, manifest, figures)
 
 

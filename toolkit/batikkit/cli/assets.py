@@ -29,6 +29,7 @@ def assets(
     Example: batikkit assets --out android_demo_assets
     """
     from batikkit.assets.build import build_assets
+    from batikkit.assets.targets import targets
     from batikkit.console import note, progress
     from batikkit.runs import resolve_run
 
@@ -36,11 +37,9 @@ def assets(
     with progress("golden images") as advance:
         done = build_assets(chosen, out, data=data, replace=force, again=again, report=note, advance=advance)
     for variant, figures in zip(done.manifest.variants, done.figures, strict=True):
-        kept = figures.selective
-        typer.echo(
-            f"{variant.file}: {variant.manifest.size_bytes / 1e6:.2f} MB, test accuracy "
-            f"{figures.evaluation.report.accuracy:.1%}; names a motif on {kept.coverage:.1%} of the test images, "
-            f"{kept.error:.1%} of them wrongly, and on {figures.foreign_named:.1%} of drawn strangers"
-        )
+        size = f"{variant.manifest.size_bytes / 1e6:.2f} MB"
+        typer.echo(f"{variant.file}: {size}, test accuracy {figures.evaluation.report.accuracy:.1%}")
+        for target in targets(figures):
+            typer.echo(f"  {target.what}: {target.value:.1%} (aim: {target.wanted}): {target.verdict}")
     typer.echo(f"{out}: {sum(path.stat().st_size for path in out.rglob('*') if path.is_file()) / 1e6:.2f} MB in all")
     note(f"next: batikkit verify {out}")
