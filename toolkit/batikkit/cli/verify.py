@@ -59,8 +59,9 @@ def _explain(folder: Path, scores: Path, runtime: str | None, json_file: Path | 
     _print_verdict(verdict)
     if json_file:
         ranking = [_plain(explanation) for explanation in verdict.ranking]
-        atomic.write_json(json_file, {"schema_version": 1, "ranking": ranking})
-    if verdict.best.fault is not None or not verdict.explained:
+        answer = {"explained": verdict.explained, "scale": verdict.scale and verdict.scale.name, "ranking": ranking}
+        atomic.write_json(json_file, {"schema_version": 1, **answer})
+    if not verdict.right:
         raise typer.Exit(1)
 
 
@@ -76,13 +77,16 @@ def _plain(explanation: Explanation) -> dict[str, object]:
 
 def _print_verdict(verdict: Verdict) -> None:
     best = verdict.best
+    if verdict.scale:
+        typer.echo(f"{verdict.scale.name}: the app {verdict.scale.what}\ncure: {verdict.scale.cure}")
+    beside = "beside that, " if verdict.scale else ""
     if not verdict.explained:
-        typer.echo("no single known mistake explains these scores; the nearest:")
-    if best.fault is None:
-        typer.echo(f"none: the app feeds the model correctly (resize: {' or '.join(best.resizes)})")
+        nearest = "feeds the model correctly" if best.fault is None else best.fault.what
+        typer.echo(f"{beside}no single known mistake explains these scores; those of an app that {nearest} are nearest")
+    elif best.fault is None:
+        typer.echo(f"{beside or 'none: '}the app feeds the model correctly (resize: {' or '.join(best.resizes)})")
     else:
-        typer.echo(f"{best.name}: the app {best.fault.what}")
-        typer.echo(f"cure: {best.fault.cure}")
+        typer.echo(f"{best.name}: {beside}the app {best.fault.what}\ncure: {best.fault.cure}")
     typer.echo(f"distance {best.distance:.4f}, largest difference of a score {best.largest_difference:.4f}")
     if verdict.rivals:
         names = ", ".join(rival.name for rival in verdict.rivals)
