@@ -15,7 +15,7 @@ from batikkit import atomic, runs
 from batikkit.assets.card import model_card
 from batikkit.assets.figures import VariantFigures, choose_rule, measure
 from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, GoldenVector, draw_golden, expect, write_expected
-from batikkit.assets.kotlin import KOTLIN_FOLDER, classifier_source, instrumented_test_source
+from batikkit.assets.kotlin import KOTLIN_FOLDER, kotlin_sources
 from batikkit.assets.manifest import (
     ASSETS_MANIFEST,
     TOLERANCE,
@@ -183,10 +183,8 @@ def _write_texts(
     licence = metadata.license if metadata and metadata.license else "not stated"
     atomic.write_text(folder / "model_card.md", model_card(manifest, source, figures, licence=licence, again=again))
     atomic.write_text(folder / "README.md", readme(manifest, vectors))
-    kotlin = folder / KOTLIN_FOLDER
-    atomic.write_text(kotlin / "BatikClassifier.kt", classifier_source(manifest, chosen))
-    test = instrumented_test_source(chosen, golden_count=len(vectors))
-    atomic.write_text(kotlin / "BatikClassifierTest.kt", test)
+    for name, code in kotlin_sources(manifest, chosen, golden_count=len(vectors)).items():
+        atomic.write_text(folder / KOTLIN_FOLDER / name, code)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batikkit.assets import pins
 from batikkit.assets.filling import fill
 from batikkit.assets.golden import GoldenVector
 from batikkit.assets.manifest import AssetsManifest, AssetVariant
@@ -35,6 +36,14 @@ def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector]) -> str:
         dart_input=f"rgb.map((v) => v.toDouble()).toList().reshape([1, {size}, {size}, 3])" if floats else
         f"rgb.reshape([1, {size}, {size}, 3])",
         swift_input="buffer: floats" if floats else "bytes",
+        tasks_vision=pins.TASKS_VISION,
+        litert=pins.LITERT,
+        exif_interface=pins.EXIF_INTERFACE,
+        min_sdk=pins.MIN_SDK,
+        flutter=pins.FLUTTER,
+        tflite_swift=pins.TFLITE_SWIFT,
+        ios=pins.IOS,
+        checked=pins.CHECKED,
     )  # fmt: skip
 
 
