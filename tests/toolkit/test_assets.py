@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from batikkit.assets import litert_js
 from batikkit.assets.build import build_assets
 from batikkit.assets.golden import read_expected
 from batikkit.assets.verify import verify_folder
@@ -84,7 +85,16 @@ def test_the_card_tells_groups_and_what_the_split_lacks(run: Path, tmp_path: Pat
     assert record is not None
     files = {**record.files, "parity.npz": file_sha256(copied / "export" / "parity.npz")}
     write_export_record(copied / "export", replace(record, files=files))
-    plain, told = (build_assets(place, tmp_path / f"assets{n}") for n, place in enumerate((run, copied)))
+    packages = Path(__file__).parents[1] / "browser" / "node_modules" / "@litertjs"
+    engine = litert_js.obtain(packages) if packages.is_dir() else None
+    plain = build_assets(run, tmp_path / "plain")
+    told = build_assets(copied, tmp_path / "told", engine=engine)
+    assert len(list(verify_folder(told.folder))) == 6
+    assert not (plain.folder / "web").exists()
+    assert "`web/` |" not in (plain.folder / "README.md").read_text(encoding="utf-8")
+    if engine is not None:
+        assert {"web/index.html", "web/sw.js", "web/litert/LICENSE"} <= set(told.manifest.files)
+        assert "`web/` |" in (told.folder / "README.md").read_text(encoding="utf-8")
     card = (told.folder / "model_card.md").read_text(encoding="utf-8")
     assert "**Test cloths were seen in training.**" in card
     assert f"n = {len(pack.names)} images in 2 independent groups" in card

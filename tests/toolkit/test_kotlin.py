@@ -30,7 +30,7 @@ def test_the_committed_code_is_the_generated_code() -> None:
     for name, source in sources.items():
         assert _committed(f"kotlin/{name}") == source
     assert {path.name for path in (FOLDER / "kotlin").iterdir()} == set(sources)
-    assert _committed("README.md") == readme(MANIFEST, VECTORS)
+    assert _committed("README.md") == readme(MANIFEST, VECTORS, web=(FOLDER / "web").exists())
 
 
 @pytest.mark.parametrize("variant", ["float16", "int8"])

@@ -168,7 +168,7 @@ def _dependencies(name: str, text: str) -> Iterator[Finding]:
             continue
         first = pins.FIRST_ALIGNED[library]
         numbers = tuple(int(part) for part in version.split("."))
-        if first is None or numbers < first or numbers[0] > 1000:
+        if first is None or numbers < first or max(numbers) > 1000:
             current = pins.LITERT if "mediapipe" not in library else pins.TASKS_VISION
             yield Finding(f"{name}: {library}:{version}", f"has libraries that Google Play refuses: take {current}")
         else:

@@ -16,6 +16,7 @@ from batikkit.assets.card import model_card
 from batikkit.assets.figures import VariantFigures, choose_rule, measure
 from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, GoldenVector, draw_golden, expect, write_expected
 from batikkit.assets.kotlin import KOTLIN_FOLDER, kotlin_sources
+from batikkit.assets.litert_js import Files
 from batikkit.assets.manifest import (
     ASSETS_MANIFEST,
     TOLERANCE,
@@ -27,6 +28,7 @@ from batikkit.assets.provenance import Provenance, read_provenance
 from batikkit.assets.readme import readme, recommended
 from batikkit.assets.rejection import Rejection
 from batikkit.assets.replacing import check_replaceable
+from batikkit.assets.web import WEB_FOLDER, web_files
 from batikkit.console import Advance
 from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
 from batikkit.digest import file_sha256
@@ -65,6 +67,7 @@ def build_assets(
     data: Path | None = None,
     replace: bool = False,
     again: str | None = None,
+    engine: Files | None = None,
     report: Report = lambda _line: None,
     advance: Advance = lambda *_: None,
 ) -> Assets:
@@ -76,6 +79,7 @@ def build_assets(
         data: Where the images are now, if they moved since training.
         replace: Whether `out` may be a folder that this function wrote earlier.
         again: How to make the folder again, for the model card.
+        engine: LiteRT.js for the page in `web/`; no page when None.
         report: Called with one line per finished step.
         advance: Called with (golden images drawn, in all).
 
@@ -101,6 +105,10 @@ def build_assets(
         _write_models(folder, run, variants, labels)
         vectors = _write_golden(folder / GOLDEN_FOLDER, pictures, models, labels)
         _write_texts(folder, manifest, vectors, source, figures, run, again or AGAIN.format(run=source.run_id))
+        atomic.write_text(folder / "README.md", readme(manifest, vectors, web=engine is not None))
+        if engine is not None:
+            for name, content in web_files(folder, manifest, engine, drawn=source.synthetic is not None).items():
+                atomic.write_bytes(folder / WEB_FOLDER / name, content)
         manifest = AssetsManifest(labels, variants, rule, _hashes(folder), _tools())
         write_assets_manifest(folder, manifest)
         if replaces:
@@ -182,7 +190,6 @@ def _write_texts(
     metadata = read_metadata(_export(run, chosen).read_bytes(), name=chosen.file)
     licence = metadata.license if metadata and metadata.license else "not stated"
     atomic.write_text(folder / "model_card.md", model_card(manifest, source, figures, licence=licence, again=again))
-    atomic.write_text(folder / "README.md", readme(manifest, vectors))
     for name, code in kotlin_sources(manifest, chosen, golden_count=len(vectors)).items():
         atomic.write_text(folder / KOTLIN_FOLDER / name, code)
 

@@ -15,8 +15,8 @@ def recommended(manifest: AssetsManifest) -> AssetVariant:
     return min(manifest.variants, key=lambda v: (v.name != "int8", v.manifest.size_bytes))
 
 
-def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector]) -> str:
-    """The README as Markdown."""
+def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector], *, web: bool) -> str:
+    """The README as Markdown; `web`: the folder has the page."""
     chosen, size = recommended(manifest), manifest.image_size
     example = [f"{score:.3f}" for score in vectors[2].scores[chosen.name]["antialias"]]
     floats = chosen.manifest.input.dtype == "float32"
@@ -25,6 +25,7 @@ def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector]) -> str:
         motif_count=len(manifest.labels),
         file_rows="\n".join(f"| `{v.file}` | {_about(v)} |" for v in manifest.variants),
         golden_count=len(vectors),
+        web_row="| `web/` | the app as a page, with LiteRT.js (Apache-2.0) in it |\n" if web else "",
         model=chosen.file,
         model_stem=chosen.file.removesuffix(".tflite"),
         variant=chosen.name,

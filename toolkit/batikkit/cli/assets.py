@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from batikkit.cli.options import RunsDir
+
+if TYPE_CHECKING:
+    from batikkit.assets.litert_js import Files
 
 
 def assets(
@@ -19,6 +22,18 @@ def assets(
         Path | None, typer.Option(metavar="DIR", help="Where the photographs are now, if they moved.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an older folder of assets.")] = False,
+    web: Annotated[
+        bool | None,
+        typer.Option(
+            "--web/--no-web",
+            help="The page that is the app, in web/. It needs LiteRT.js, which is fetched from npm once.",
+            show_default="where LiteRT.js can be had",
+        ),
+    ] = None,
+    litert_js: Annotated[
+        Path | None,
+        typer.Option("--litert-js", metavar="DIR", help="The folder @litertjs of a node_modules; nothing is fetched."),
+    ] = None,
     again: Annotated[
         str | None, typer.Option(metavar="TEXT", help="How to make it again, for the model card.", hidden=True)
     ] = None,
@@ -34,8 +49,11 @@ def assets(
     from batikkit.runs import resolve_run
 
     chosen = resolve_run(run, runs_dir)
+    engine = _engine(litert_js, web=web)
     with progress("golden images") as advance:
-        done = build_assets(chosen, out, data=data, replace=force, again=again, report=note, advance=advance)
+        done = build_assets(
+            chosen, out, data=data, replace=force, again=again, engine=engine, report=note, advance=advance
+        )
     for variant, figures in zip(done.manifest.variants, done.figures, strict=True):
         size = f"{variant.manifest.size_bytes / 1e6:.2f} MB"
         typer.echo(f"{variant.file}: {size}, test accuracy {figures.evaluation.report.accuracy:.1%}")
@@ -43,3 +61,20 @@ def assets(
             typer.echo(f"  {target.what}: {target.value:.1%} (aim: {target.wanted}): {target.verdict}")
     typer.echo(f"{out}: {sum(path.stat().st_size for path in out.rglob('*') if path.is_file()) / 1e6:.2f} MB in all")
     note(f"next: batikkit verify {out}")
+
+
+def _engine(source: Path | None, *, web: bool | None) -> Files | None:
+    """LiteRT.js: a must where the page is asked for; else its absence is told, and the page left out."""
+    from batikkit.assets.litert_js import obtain
+    from batikkit.console import note
+    from batikkit.errors import InputError
+
+    if web is False:
+        return None
+    try:
+        return obtain(source, report=note)
+    except InputError as error:
+        if web or source:
+            raise
+        note(f"without web/: {error}")
+        return None

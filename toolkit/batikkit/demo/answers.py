@@ -9,25 +9,9 @@ from pathlib import Path
 from batikkit.assets.classifier import Classifier
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.assets.readme import recommended
+from batikkit.assets.wording import TEXTS
 from batikkit.images import load_pixels
 from batikkit.motif_names import display_name
-
-TEXTS = {
-    "en": {
-        "named": "**{motif}**, {confidence:.0%} sure",
-        "unsure": "**Not batik, or not sure.** The nearest would be {motif}, {confidence:.0%}.",
-        "latency": "{model} answered in {latency_ms:.1f} ms on this machine.",
-        "unreadable": "**Not a photograph that can be read.** Choose a JPEG or PNG.",
-        "nothing": "Choose a photograph or use the camera.",
-    },
-    "id": {
-        "named": "**{motif}**, yakin {confidence:.0%}",
-        "unsure": "**Bukan batik, atau tidak yakin.** Yang terdekat: {motif}, {confidence:.0%}.",
-        "latency": "{model} menjawab dalam {latency_ms:.1f} ms di mesin ini.",
-        "unreadable": "**Bukan foto yang dapat dibaca.** Pilih JPEG atau PNG.",
-        "nothing": "Pilih foto atau gunakan kamera.",
-    },
-}
 
 
 @dataclass(frozen=True)
