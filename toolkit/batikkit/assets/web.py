@@ -48,6 +48,13 @@ def web_files(folder: Path, manifest: AssetsManifest, engine: Files, *, drawn: b
     return {**files, "sw.js": _service_worker(files)}
 
 
+def bench_files(engine: Files) -> dict[str, bytes]:
+    """The page that `bench --phone` serves, without its plan, models and images."""
+    files = {name: _source(name).encode() for name in ("bench.js", "classifier.js", "resize.js", "style.css")}
+    files |= {f"{LITERT_FOLDER}/{_place(name)}": content for name, content in engine.items()}
+    return {**files, "bench.html": _page("bench.html").encode()}
+
+
 def _facts(manifest: AssetsManifest, model: str, *, drawn: bool) -> dict[str, object]:
     texts = {language: {**_spoken(TEXTS[language]), **PAGE[language]} for language in LANGUAGES}
     return {
@@ -77,14 +84,14 @@ def _place(name: str) -> str:
     return name.removeprefix("core/") if "/wasm/" in name else name.replace("/dist/index", "")
 
 
-def _page() -> str:
+def _page(name: str = "index.html") -> str:
     imports = {
         "@litertjs/core": f"./{LITERT_FOLDER}/core.js",
         "@litertjs/wasm-utils": f"./{LITERT_FOLDER}/wasm-utils.js",
     }
     text = json.dumps({"imports": imports})
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-    return Template(_source("index.html")).substitute(import_map=text, import_hash=f"'sha256-{digest}'", eval="")
+    return Template(_source(name)).substitute(import_map=text, import_hash=f"'sha256-{digest}'")
 
 
 def _web_manifest() -> dict[str, object]:

@@ -25,13 +25,25 @@ class Classifier {
 
   // Raw RGB bytes of the input size -> probabilities by output.
   async scores(pixels) {
-    const size = this.facts.image_size;
+    return (await this.timed(pixels)).scores;
+  }
+
+  // The same, and how long each step took.
+  async timed(pixels) {
+    const size = this.facts.image_size, start = performance.now();
     const input = new Tensor(this.floats ? Float32Array.from(pixels) : pixels, [1, size, size, 3]);
+    const filled = performance.now();
     const [output] = await this.compiled.run([input]);
+    const ran = performance.now();
     const scores = Array.from(await output.data());
+    const read = performance.now();
     input.delete();
     output.delete();
-    return scores;
+    return { scores, pre_ms: filled - start, run_ms: ran - filled, post_ms: read - ran };
+  }
+
+  close() {
+    this.compiled.delete();
   }
 
   // Any picture that a canvas can draw, whole and upright.
