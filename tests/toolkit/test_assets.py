@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from batikkit.assets import litert_js
-from batikkit.assets.build import build_assets
+from batikkit.assets.build import Extras, build_assets
 from batikkit.assets.golden import read_expected
 from batikkit.assets.verify import verify_folder
 from batikkit.cli import main
@@ -88,7 +88,7 @@ def test_the_card_tells_groups_and_what_the_split_lacks(run: Path, tmp_path: Pat
     packages = Path(__file__).parents[1] / "browser" / "node_modules" / "@litertjs"
     engine = litert_js.obtain(packages) if packages.is_dir() else None
     plain = build_assets(run, tmp_path / "plain")
-    told = build_assets(copied, tmp_path / "told", engine=engine)
+    told = build_assets(copied, tmp_path / "told", extras=Extras(engine, hub_header=True, croissant=True))
     assert len(list(verify_folder(told.folder))) == 6
     assert not (plain.folder / "web").exists()
     assert "`web/` |" not in (plain.folder / "README.md").read_text(encoding="utf-8")
@@ -96,6 +96,10 @@ def test_the_card_tells_groups_and_what_the_split_lacks(run: Path, tmp_path: Pat
         assert {"web/index.html", "web/sw.js", "web/litert/LICENSE"} <= set(told.manifest.files)
         assert "`web/` |" in (told.folder / "README.md").read_text(encoding="utf-8")
     card = (told.folder / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage: ")
+    assert not (plain.folder / "model_card.md").read_text(encoding="utf-8").startswith("---")
+    assert (told.folder / "croissant" / "split.csv").read_bytes() == (run / "split.csv").read_bytes()
+    assert not (plain.folder / "croissant").exists()
     assert "**Test cloths were seen in training.**" in card
     assert f"n = {len(pack.names)} images in 2 independent groups" in card
     for alone, together in zip(plain.figures, told.figures, strict=True):

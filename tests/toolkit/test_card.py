@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import hashlib
+import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,9 @@ import pytest
 
 from batikkit.assets import rejection
 from batikkit.assets.card import model_card
+from batikkit.assets.croissant import croissant_files
 from batikkit.assets.figures import VariantFigures
+from batikkit.assets.hub import hub_header
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.assets.provenance import Provenance
 from batikkit.assets.rejection import Rejection
@@ -77,3 +83,40 @@ def test_every_target_has_its_own_verdict(named: float, wrong: float, strangers:
         assert low - 1e-9 <= target.value <= high + 1e-9
         assert f"({low:.1%} to {high:.1%})" in card
         assert target.certain == ((low >= target.limit) == (high >= target.limit) or low == target.limit)
+
+
+# For the Hugging Face Hub, and as a Croissant data set.
+
+SPLIT = b"path,label,group,split,sha256\na/1.png,a,g1,train,00\nb/2.png,b,g2,test,11\n"
+
+
+@pytest.mark.parametrize(
+    ("licence", "known"),
+    [("Apache-2.0", "apache-2.0"), ("CC BY 4.0", "cc-by-4.0"), ("not stated", None), ('mine: "yes" #1', None)],
+)
+def test_the_header_of_the_hub(licence: str, known: str | None) -> None:
+    figures = [_figures("int8", named=0.9, wrong=0.1, strangers=0.1)]
+    text = hub_header(SOURCE, figures, licence=licence)
+    assert text.startswith("---\n")
+    assert text.endswith("\n---\n\n")
+    lines = dict(line.split(": ", 1) for line in text.splitlines() if line.strip("-"))
+    read = {key: json.loads(value) for key, value in lines.items()}  # JSON values are YAML
+    assert read["license"] == (known or "other")
+    assert read.get("license_name") == (None if known else licence)
+    assert read["pipeline_tag"] == "image-classification"
+    (result,) = read["model-index"][0]["results"]
+    (metric,) = result["metrics"]
+    assert metric["type"] == "accuracy"
+    assert metric["value"] == pytest.approx(figures[0].evaluation.report.accuracy, abs=1e-4)
+    assert {"type", "name"} <= set(result["dataset"])
+
+
+def test_the_split_is_described_as_it_is() -> None:
+    files = croissant_files(SPLIT, SOURCE)
+    described = json.loads(files["croissant.json"])
+    (file,) = described["distribution"]
+    assert file["sha256"] == hashlib.sha256(files["split.csv"]).hexdigest()
+    (records,) = described["recordSet"]
+    columns = [field["source"]["extract"]["column"] for field in records["field"]]
+    assert columns == next(csv.reader(io.StringIO(SPLIT.decode())))
+    assert all(field["source"]["fileObject"]["@id"] == file["@id"] for field in records["field"])

@@ -34,6 +34,12 @@ def assets(
         Path | None,
         typer.Option("--litert-js", metavar="DIR", help="The folder @litertjs of a node_modules; nothing is fetched."),
     ] = None,
+    hugging_face: Annotated[
+        bool, typer.Option("--hugging-face", help="Begin the model card with the Hub's header; upload it as README.md.")
+    ] = False,
+    croissant: Annotated[
+        bool, typer.Option("--croissant", help="Describe the split as a Croissant data set, in croissant/.")
+    ] = False,
     again: Annotated[
         str | None, typer.Option(metavar="TEXT", help="How to make it again, for the model card.", hidden=True)
     ] = None,
@@ -43,16 +49,16 @@ def assets(
 
     Example: batikkit assets --out android_demo_assets
     """
-    from batikkit.assets.build import build_assets
+    from batikkit.assets.build import Extras, build_assets
     from batikkit.assets.targets import targets
     from batikkit.console import note, progress
     from batikkit.runs import resolve_run
 
     chosen = resolve_run(run, runs_dir)
-    engine = _engine(litert_js, web=web)
+    extras = Extras(_engine(litert_js, web=web), hugging_face, croissant)
     with progress("golden images") as advance:
         done = build_assets(
-            chosen, out, data=data, replace=force, again=again, engine=engine, report=note, advance=advance
+            chosen, out, data=data, replace=force, again=again, extras=extras, report=note, advance=advance
         )
     for variant, figures in zip(done.manifest.variants, done.figures, strict=True):
         size = f"{variant.manifest.size_bytes / 1e6:.2f} MB"
