@@ -55,7 +55,7 @@ def _numbered(file: Path | None, count: int) -> Path | None:
 
 
 def qr_code(text: str) -> str:
-    """A QR code in letters of a terminal, dark on light whatever the terminal's colours."""
+    """A QR code in block letters, for a dark terminal; on a light one it is inverted, which most phones read too."""
     import segno
 
     out = io.StringIO()
