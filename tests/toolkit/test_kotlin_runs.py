@@ -57,14 +57,14 @@ class Tools:
         assert done.returncode == 0, done.stderr
         return out
 
-    def test(self, classes: Path, *names: str, **facts: object) -> subprocess.CompletedProcess[str]:
+    def test(self, classes: Path, **facts: object) -> subprocess.CompletedProcess[str]:
         """Runs the instrumented tests, with `android_demo_assets/` as the app's assets."""
         facts |= {"assets": FOLDER, "python": sys.executable, "interpreter": KOTLIN / "interpreter.py"}
         command = ["java", *(f"-D{name.replace('_', '-')}={value}" for name, value in facts.items()), "-cp"]
         command += [
             _joined((*self.classpath, classes)),
             "org.junit.runner.JUnitCore",
-            *(f"com.example.batik.{name}Test" for name in names or CLASSIFIERS),
+            *(f"com.example.batik.{name}Test" for name in CLASSIFIERS),
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
@@ -103,18 +103,15 @@ def _generated(folder: Path, variant: str) -> Path:
 def test_the_generated_code_compiles_and_reproduces_the_golden_scores(
     tools: Tools, tmp_path: Path, variant: str
 ) -> None:
-    done = tools.test(tools.compile(_generated(tmp_path, variant)))
+    classes = tools.compile(_generated(tmp_path, variant))
+    done = tools.test(classes)
     assert done.returncode == 0, done.stdout
     assert "OK (4 tests)" in done.stdout
-
-
-def test_an_accelerator_that_is_right_only_the_first_time_fails_the_test(tools: Tools, tmp_path: Path) -> None:
-    classes = tools.compile(_generated(tmp_path, "int8"))
-    for name in CLASSIFIERS:
-        assert tools.test(classes, name, right_runs=30).returncode == 0
-        done = tools.test(classes, name, right_runs=10)
-        assert done.returncode == 1
-        assert "scores.json: [" in done.stdout
+    # An accelerator that is right only the first time, which an order that is not shuffled or asked once would pass.
+    done = tools.test(classes, right_runs=10)
+    assert done.returncode == 1
+    assert "Failures: 2" in done.stdout
+    assert done.stdout.count("scores.json: [") >= 2
 
 
 def test_a_colour_order_gone_wrong_fails_the_test_and_is_named_from_what_it_prints(

@@ -186,3 +186,15 @@ def test_predict_without_a_model_or_a_picture(tmp_path: Path, capsys: pytest.Cap
     assert (code, "no runs under" in told) == (2, True)
     code, _, told = _predict(capsys, FOLDER, GOLDEN[0], "--top", 0)
     assert (code, "at least one motif" in told) == (2, True)
+
+
+def test_the_code_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first three lines for real; the loops need cameras and are compiled only."""
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert len(blocks) == 3
+    for block in blocks:
+        compile(block, "docs/python.md", "exec")
+    first = blocks[0].replace('"android_demo_assets"', repr(str(FOLDER))).replace('"photo.jpg"', repr(str(GOLDEN[0])))
+    exec(first, {})
+    assert capsys.readouterr().out.startswith("kawung 100%")

@@ -120,7 +120,7 @@ def explain(
     noise = NOISE * max(manifest.variant(name).tolerance for name in models)
     scale = next((seen.scale for seen in observations if seen.scale), None)
     verdict = _judged(fits, noise, scale)
-    if verdict.explained or len(observations) < ENOUGH:
+    if verdict.explained or len({seen.image for seen in observations}) < ENOUGH:
         return verdict
     # Only where nothing else explains the scores: some order of labels comes near to any of them.
     shown = [seen.scores for seen in observations]
