@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -266,6 +267,16 @@ def test_one_image_accuses_nobody_of_an_order_of_its_own(tmp_path: Path) -> None
     verdict = _explain(list(read_observations(path, MANIFEST, IMAGES)) * 3)  # the generated test prints an image thrice
     assert verdict.best.name != "labels-permuted"
     assert not verdict.right
+
+
+@pytest.mark.parametrize("variant", ["float16", "int8"])
+def test_an_accelerator_that_is_right_only_the_first_time(variant: str) -> None:
+    said = {name: np.array(_phone(variant, name, "none"), np.float32) for name in IMAGES}
+    late = [Observation(image, variant, said[before]) for before, image in itertools.pairwise(IMAGES)]
+    verdict = _explain(late)
+    assert verdict.best.name == "stale"
+    assert verdict.explained
+    assert _explain(late[:2]).best.name != "stale", "two pictures are too few to tell"
 
 
 def test_the_text_never_contradicts_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,12 @@ _SEEN = 0.05
 """A label's place is told only where some image gave it this much."""
 
 
+STALE = Mistake(
+    "stale", "gives the answer to another picture: an accelerator that is right only the first time, or an input that "
+    "is not written again", "run on the CPU, and write the input before every run",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Scale(Mistake):
     """Scores that are no probabilities but `factor` times as much."""
