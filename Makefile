@@ -72,7 +72,7 @@ assets: setup
 	TF_DETERMINISTIC_OPS=1 $(BIN)/batikkit train $(MADE)/motifs --preset demo --seed 0 --weights none --runs-dir $(MADE)/runs
 	mv $(MADE)/runs/* $(MADE)/runs/demo
 	$(BIN)/batikkit export demo --runs-dir $(MADE)/runs --float16 --int8 --license Apache-2.0
-	$(BIN)/batikkit assets demo --runs-dir $(MADE)/runs --out $(MADE)/android_demo_assets --again "$$AGAIN"
+	$(BIN)/batikkit assets demo --runs-dir $(MADE)/runs --out $(MADE)/android_demo_assets --no-web --again "$$AGAIN"
 	diff -r $(MADE)/android_demo_assets android_demo_assets && echo "the same bytes as android_demo_assets/"
 
 define AGAIN

@@ -3,77 +3,32 @@ package com.example.batik
 
 import android.content.res.AssetManager
 import android.graphics.Bitmap
-import java.nio.ByteBuffer
-import java.nio.ByteOrder
-import kotlin.math.abs
-import kotlin.math.max
-import kotlin.math.min
-import kotlin.math.pow
-import org.tensorflow.lite.Interpreter
+import com.google.ai.edge.litert.Accelerator
+import com.google.ai.edge.litert.CompiledModel
 
-/** Names the batik motif on a photograph. Not thread-safe; close it when done. */
+/**
+ * Names the batik motif on a photograph, with LiteRT's CompiledModel (com.google.ai.edge.litert:litert:2.3.2). Not thread-safe; close it when done.
+ * On the CPU: let BatikClassifierTest pass on your devices before you choose Accelerator.GPU, some are right only once.
+ */
 class BatikClassifier(assets: AssetManager, threads: Int = 2) : AutoCloseable {
-    /** [scores] in the order of [LABELS]; [label] is null when the model is not sure or it is no batik. */
-    class Answer(val scores: FloatArray, val label: String?, val confidence: Double)
-
-    private val interpreter = Interpreter(load(assets), Interpreter.Options().setNumThreads(threads))
+    private val options = CompiledModel.Options(Accelerator.CPU).apply {
+        cpuOptions = CompiledModel.CpuOptions(threads, null, null)
+    }
+    private val model = CompiledModel.create(assets, BatikMotifs.MODEL, options)
+    private val inputs = model.createInputBuffers()
+    private val outputs = model.createOutputBuffers()
 
     /** [bitmap]: ARGB_8888, turned upright, whole (not cropped); decode large photographs with inSampleSize. */
-    fun classify(bitmap: Bitmap): Answer {
-        val output = arrayOf(FloatArray(LABELS.size))
-        interpreter.run(tensor(bitmap), output)
-        val powered = output[0].map { max(it.toDouble(), FLOOR).pow(1 / TEMPERATURE) }
-        val best = powered.indices.maxByOrNull { powered[it] }!!
-        val confidence = powered[best] / powered.sum()
-        return Answer(output[0], LABELS[best].takeIf { confidence >= THRESHOLD }, confidence)
+    fun classify(bitmap: Bitmap): BatikMotifs.Answer {
+        val tensor = ByteArray(BatikMotifs.SIZE * BatikMotifs.SIZE * 3)
+        BatikMotifs.pixels(bitmap) { index, value -> tensor[index] = value.toByte() }
+        inputs[0].writeInt8(tensor)
+        model.run(inputs, outputs)
+        return BatikMotifs.answer(outputs[0].readFloat())
     }
 
-    override fun close() = interpreter.close()
-
-    /** Stretches to SIZE x SIZE with the filter of the training; red, green, blue as raw uint8 0..255. */
-    private fun tensor(bitmap: Bitmap): ByteBuffer {
-        val (w, h) = bitmap.width to bitmap.height
-        val argb = IntArray(w * h).also { bitmap.getPixels(it, 0, w, 0, 0, w, h) }
-        val wide = IntArray(h * SIZE * 3)
-        val across = taps(w, SIZE)
-        for (y in 0 until h) for (x in 0 until SIZE) for (c in 0..2)
-            wide[(y * SIZE + x) * 3 + c] = across[x].sum { argb[y * w + it] shr (16 - 8 * c) and 255 }
-        val buffer = ByteBuffer.allocateDirect(1 * SIZE * SIZE * 3).order(ByteOrder.nativeOrder())
-        for (tap in taps(h, SIZE)) for (i in 0 until SIZE * 3)
-            buffer.put(tap.sum { wide[it * SIZE * 3 + i] }.toByte())
-        return buffer.apply { rewind() }
-    }
-
-    private class Tap(val first: Int, val weights: DoubleArray) {
-        inline fun sum(value: (Int) -> Int): Int {
-            var total = 0.5
-            for (k in weights.indices) total += weights[k] * value(first + k)
-            return total.toInt()
-        }
-    }
-
-    /** Per output position: a triangle as wide as two output pixels, or two input pixels when enlarging. */
-    private fun taps(from: Int, to: Int) = List(to) { i ->
-        val reach = max(from.toDouble() / to, 1.0)
-        val centre = (i + 0.5) * from / to
-        val first = max(0, (centre - reach + 0.5).toInt())
-        val last = min(from, (centre + reach + 0.5).toInt())
-        val raw = DoubleArray(last - first) { max(0.0, 1 - abs(first + it + 0.5 - centre) / reach) }
-        val whole = raw.sum()
-        Tap(first, DoubleArray(raw.size) { raw[it] / whole })
-    }
-
-    private fun load(assets: AssetManager) = assets.open(MODEL).use { it.readBytes() }.let {
-        ByteBuffer.allocateDirect(it.size).order(ByteOrder.nativeOrder()).put(it).apply { rewind() }
-    }
-
-    companion object {
-        const val MODEL = "batik_int8.tflite"
-        const val MODEL_SHA256 = "ddcbcce03779a481d72ae1585b2a38781bc1d6b14e201abb5987ece377a06819"
-        const val SIZE = 96
-        const val TEMPERATURE = 0.587
-        const val THRESHOLD = 0.9942
-        private const val FLOOR = 1.0 / 512
-        val LABELS = listOf("ceplok", "kawung", "lereng", "megamendung", "nitik", "parang", "tambal", "truntum")
+    override fun close() {
+        (inputs + outputs).forEach { it.close() }
+        model.close()
     }
 }

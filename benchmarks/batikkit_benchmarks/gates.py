@@ -41,7 +41,7 @@ def _of_parity(figure: Callable[[Parity], float | None]) -> Measure:
 MEASURES: Mapping[str, Measure] = {
     "max_p90_ms": lambda result, _limit: result.latency_ms.p90,
     "max_size_mb": lambda result, _limit: result.size_bytes / 1e6,
-    "max_rss_mb": lambda result, _limit: result.peak_rss_bytes / 1e6,
+    "max_rss_mb": lambda result, _limit: result.peak_rss_bytes / 1e6 or None,
     "max_drop": _of_parity(lambda parity: parity.drop_pp),
     "max_drop_upper": _of_parity(lambda parity: parity.drop_ci95_pp[1] if parity.drop_ci95_pp else None),
     "max_motif_drop": lambda result, limit: max(
@@ -57,6 +57,8 @@ def _doubt(name: str, value: float | None, limits: Limits, result: Result) -> st
     limit = getattr(limits, name)
     if name == "max_p90_ms":
         return "" if result.valid else f"not valid: {result.notes[0]}"
+    if name == "max_rss_mb" and value is None:
+        return "not measured: a page in a browser cannot tell its memory"
     if name in ("max_size_mb", "max_rss_mb"):
         return ""
     if result.parity is None:

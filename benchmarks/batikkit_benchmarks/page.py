@@ -20,6 +20,7 @@ from batikkit_benchmarks.tables import (
     interval,
     median,
     megabytes,
+    memory,
     notes,
     percent,
     what_ran,
@@ -174,7 +175,7 @@ def _result_row(result: Result, colour: str, on_front: bool) -> list[str]:
         Html("<b>{}</b>").format(median(result)),
         f"{latency.p90:.2f}",
         f"{latency.p99:.2f}",
-        megabytes(result.peak_rss_bytes),
+        memory(result),
     ]
     if parity is None:
         return [*measured, "-", "-", "-"]

@@ -141,7 +141,7 @@ class Result:
         latency_ms: The network alone, runs after the warm-up, process by process.
         pre_ms: Median time to turn pixels into the input tensor.
         post_ms: Median time to read and dequantize the output.
-        peak_rss_bytes: Peak resident memory above `baseline_rss_bytes`.
+        peak_rss_bytes: Peak resident memory above `baseline_rss_bytes`; 0 where it is not known, as in a browser.
         baseline_rss_bytes: Resident memory with the runtime imported and no model loaded.
         pixels: What was fed: `parity.npz`, `photographs`, `golden pictures` or `noise`.
         pinned_cpus: The CPUs the process was confined to; empty when it was not.

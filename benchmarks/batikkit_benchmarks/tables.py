@@ -17,6 +17,11 @@ def megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:.2f} MB"
 
 
+def memory(result: Result) -> str:
+    """Its peak, or a dash where it is not known: a page in a browser cannot tell."""
+    return megabytes(result.peak_rss_bytes) if result.peak_rss_bytes else "-"
+
+
 def percent(fraction: float | None) -> str:
     """`97.2 %`, or a dash."""
     return "-" if fraction is None else f"{100 * fraction:.1f} %"
@@ -69,7 +74,7 @@ def row(result: Result) -> tuple[str, ...]:
         median(result),
         f"{latency.p90:.2f}",
         f"{result.first_ms:.1f}",
-        megabytes(result.peak_rss_bytes),
+        memory(result),
     )
     if parity is None:
         return (*measured, "-", "-", "-")

@@ -50,7 +50,7 @@ READERS: dict[str, Callable[[Path, Path], list[object]]] = {
     "bench": lambda run, _data: ["bench", run, "--budget", "default", "--runs", 10, "--min-seconds", 0],
     "bench --dry-run": lambda run, _data: ["bench", run / "export/int8.tflite", "--dry-run"],
     "evaluate": lambda run, data: ["evaluate", run / "export/int8.tflite", "--data", data],
-    "assets": lambda run, _data: ["assets", run, "--out", run / "assets"],
+    "assets": lambda run, _data: ["assets", run, "--out", run / "assets", "--no-web"],
 }
 WITNESSES = {
     "all three": (),

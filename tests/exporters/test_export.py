@@ -117,6 +117,24 @@ def test_predict_ranks_the_motifs(
     assert scores == sorted(scores, reverse=True)
 
 
+def test_predict_without_a_model_takes_the_newest_run(
+    export_folder: Path, stripes_for_training: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = next(iter((stripes_for_training / "across").glob("*.png")))
+    said = []
+    for words in (
+        [str(export_folder / "int8.tflite")],
+        [str(export_folder)],
+        ["--runs-dir", str(export_folder.parents[1])],
+    ):
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as done:
+            main(["predict", *words, str(image)])
+        assert done.value.code == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2]
+
+
 def test_labels_of_another_export_are_refused(
     export_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batikkit.assets.build import build_assets
+from batikkit.assets import litert_js
+from batikkit.assets.build import Extras, build_assets
 from batikkit.assets.golden import read_expected
 from batikkit.assets.verify import verify_folder
 from batikkit.cli import main
@@ -43,7 +44,24 @@ def test_a_folder_is_written_verified_and_replaced(run: Path, tmp_path: Path) ->
     before = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     with pytest.raises(InputError, match="not empty"):
         build_assets(run, out)
-    build_assets(run, out, replace=True)
+    for mine in ("notes.txt", "golden/11-mine.png", "photos/kept.jpg", "web"):
+        path = out / mine
+        path.parent.mkdir(exist_ok=True)
+        path.mkdir() if mine == "web" else path.write_text("mine")
+        with pytest.raises(InputError, match=f"did not write: {mine}; move it away"):
+            build_assets(run, out, replace=True)
+        path.rmdir() if mine == "web" else path.unlink()
+        if mine.startswith("photos"):
+            path.parent.rmdir()
+    with pytest.raises(InputError, match=r"did not write: late\.txt"):
+        build_assets(run, out, replace=True, report=lambda _line: (out / "late.txt").write_text("mine"))
+    assert (out / "late.txt").read_text() == "mine"
+    (out / "late.txt").unlink()
+    assert before == {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    (out / "README.md").write_text("changed by hand")
+    said: list[str] = []
+    build_assets(run, out, replace=True, report=said.append)
+    assert "replaced although they were changed by hand: README.md" in said
     assert before == {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert [path.name for path in tmp_path.iterdir()] == ["assets"]
 
@@ -67,8 +85,21 @@ def test_the_card_tells_groups_and_what_the_split_lacks(run: Path, tmp_path: Pat
     assert record is not None
     files = {**record.files, "parity.npz": file_sha256(copied / "export" / "parity.npz")}
     write_export_record(copied / "export", replace(record, files=files))
-    plain, told = (build_assets(place, tmp_path / f"assets{n}") for n, place in enumerate((run, copied)))
+    packages = Path(__file__).parents[1] / "browser" / "node_modules" / "@litertjs"
+    engine = litert_js.obtain(packages) if packages.is_dir() else None
+    plain = build_assets(run, tmp_path / "plain")
+    told = build_assets(copied, tmp_path / "told", extras=Extras(engine, hub_header=True, croissant=True))
+    assert len(list(verify_folder(told.folder))) == 6
+    assert not (plain.folder / "web").exists()
+    assert "`web/` |" not in (plain.folder / "README.md").read_text(encoding="utf-8")
+    if engine is not None:
+        assert {"web/index.html", "web/sw.js", "web/litert/LICENSE"} <= set(told.manifest.files)
+        assert "`web/` |" in (told.folder / "README.md").read_text(encoding="utf-8")
     card = (told.folder / "model_card.md").read_text(encoding="utf-8")
+    assert card.startswith("---\nlanguage: ")
+    assert not (plain.folder / "model_card.md").read_text(encoding="utf-8").startswith("---")
+    assert (told.folder / "croissant" / "split.csv").read_bytes() == (run / "split.csv").read_bytes()
+    assert not (plain.folder / "croissant").exists()
     assert "**Test cloths were seen in training.**" in card
     assert f"n = {len(pack.names)} images in 2 independent groups" in card
     for alone, together in zip(plain.figures, told.figures, strict=True):

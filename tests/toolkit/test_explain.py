@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from PIL import Image, ImageOps
 from batikkit.assets.explain import Observation, explain, read_observations
 from batikkit.assets.faults import FAULTS
 from batikkit.assets.manifest import read_assets_manifest
+from batikkit.assets.readings import _assignment, namings
 from batikkit.assets.resizes import RESIZES
 from batikkit.assets.verify import open_variant
 from batikkit.cli import main
@@ -141,7 +144,8 @@ def test_scores_that_nothing_explains(tmp_path: Path, capsys: pytest.CaptureFixt
     assert stopped.value.code == 1
     assert "no single known mistake" in capsys.readouterr().out
     ranking = json.loads(answer.read_text())["ranking"]
-    assert len(ranking) == len(FAULTS) + 1
+    usual = {naming.name for naming in namings(MANIFEST.labels)}
+    assert len(ranking) == 1 + len(FAULTS) + len(usual)
     assert not ranking[0]["within_tolerance"]
     assert ranking[0]["distance"] > 0.2
 
@@ -157,7 +161,16 @@ def test_scores_that_nothing_explains(tmp_path: Path, capsys: pytest.CaptureFixt
         ('{"image": "02-card.png", "variant": "int4", "scores": [0,0,0,0,0,0,0,1]}', "no variant 'int4'"),
         ('{"image": "02-card.png", "variant": "int8", "scores": [0, 1]}', "needs 8 finite scores"),
         ('{"image": "02-card.png", "variant": "int8", "scores": [0,0,0,0,0,0,0,NaN]}', "needs 8 finite scores"),
-        ('{"image": "02-card.png", "variant": "int8", "scores": [0,0,0,0,0,0,0,255]}', "divide quantized"),
+        (
+            '{"image": "02-card.png", "variant": "int8", "scores": [0,0,0,0,0,0,9,300]}',
+            "sum to 309: write probabilities",
+        ),
+        ('{"image": "02-card.png", "variant": "int8", "scores": [-9,0,0,0,0,0,9,100]}', "sum to 100: write"),
+        (
+            '[{"image": "02-card.png", "variant": "int8", "scores": [0,0,0,0,0,0,0,100]},'
+            '{"image": "02-card.png", "variant": "int8", "scores": [0,0,0,0,0,0,0,1]}]',
+            "mixes probabilities with larger scores",
+        ),
         ('{"image": "02-card.png", "variant": "int8", "scores": {"kawung": 1}}', "are not those of"),
     ],
 )
@@ -176,6 +189,123 @@ def test_scores_by_label(tmp_path: Path) -> None:
     (seen,) = read_observations(path, MANIFEST, ["02-card.png"])
     assert seen.image == "02-card.png"
     assert seen.scores.tolist() == [0.125] * 8
+
+
+def _shown(said: list[float], listed: list[str]) -> dict[str, float]:
+    """An app that reads its own list of names, line by line, beside the scores."""
+    return dict(zip(listed, said, strict=False))
+
+
+LABELS = list(MANIFEST.labels)
+LISTS = {
+    "labels-reversed": LABELS[::-1],
+    "labels-late": ["background", *LABELS],
+    "labels-early": [*LABELS[1:], "unknown"],
+    "labels-permuted": [LABELS[i] for i in (3, 0, 1, 2, 6, 5, 7, 4)],
+}
+SCALED: dict[str, Callable[[float], float]] = {
+    "probabilities": lambda score: score,
+    "percentages": lambda score: round(100 * score, 1),
+    "undivided-bytes": lambda score: min(255, round(256 * score)),
+}
+
+
+def _written(path: Path, variant: str, listed: list[str], scale: str, *, fault: str = "none", count: int = 4) -> Path:
+    entries = [
+        {
+            "image": name,
+            "variant": variant,
+            "scores": _shown([SCALED[scale](s) for s in _phone(variant, name, fault)], listed),
+        }
+        for name in IMAGES[:count]
+    ]
+    path.write_text(json.dumps(entries))
+    return path
+
+
+@pytest.mark.parametrize("scale", SCALED)
+@pytest.mark.parametrize("variant", ["float16", "int8"])
+@pytest.mark.parametrize("mistake", LISTS)
+def test_wrong_names_are_found_whatever_the_scale(tmp_path: Path, mistake: str, variant: str, scale: str) -> None:
+    path = _written(tmp_path / "scores.json", variant, LISTS[mistake], scale)
+    verdict = _explain(list(read_observations(path, MANIFEST, IMAGES)))
+    assert verdict.explained
+    assert verdict.best.name == mistake
+    assert [rival.name for rival in verdict.rivals] == []
+    assert (verdict.scale.name if verdict.scale else "probabilities") == scale
+    if mistake == "labels-permuted":
+        assert verdict.best.fault is not None
+        assert "megamendung as lereng" in verdict.best.fault.what
+
+
+def test_labels_that_an_app_sorts(tmp_path: Path) -> None:
+    """Of a folder whose labels are not in the order of the alphabet, as the outputs of another training may be."""
+    labels = tuple(LABELS[i] for i in (5, 2, 7, 0, 1, 6, 3, 4))
+    manifest = dataclasses.replace(MANIFEST, labels=labels)
+    path = _written(tmp_path / "scores.json", "int8", sorted(labels), "probabilities", count=1)
+    verdict = explain(COMMITTED, manifest, read_observations(path, manifest, IMAGES), _model)
+    assert verdict.best.name == "labels-sorted"
+    assert verdict.explained
+
+
+@pytest.mark.parametrize("scale", ["percentages", "undivided-bytes"])
+@pytest.mark.parametrize("fault", ["none", "bgr", "crop", "rotated-90"])
+def test_a_scale_hides_no_other_mistake(
+    tmp_path: Path, scale: str, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _written(tmp_path / "scores.json", "int8", LABELS, scale, fault=fault)
+    with pytest.raises(SystemExit) as stopped:
+        main(["verify", str(COMMITTED), "--explain", str(path)])
+    assert stopped.value.code == 1
+    said = capsys.readouterr().out
+    assert said.startswith(f"{scale}: the app writes")
+    assert ("beside that, the app feeds the model correctly" if fault == "none" else f"\n{fault}: beside that") in said
+
+
+def test_one_image_accuses_nobody_of_an_order_of_its_own(tmp_path: Path) -> None:
+    path = _written(tmp_path / "scores.json", "int8", LISTS["labels-permuted"], "probabilities", count=1)
+    verdict = _explain(list(read_observations(path, MANIFEST, IMAGES)) * 3)  # the generated test prints an image thrice
+    assert verdict.best.name != "labels-permuted"
+    assert not verdict.right
+
+
+@pytest.mark.parametrize("variant", ["float16", "int8"])
+def test_an_accelerator_that_is_right_only_the_first_time(variant: str) -> None:
+    said = {name: np.array(_phone(variant, name, "none"), np.float32) for name in IMAGES}
+    late = [Observation(image, variant, said[before]) for before, image in itertools.pairwise(IMAGES)]
+    verdict = _explain(late)
+    assert verdict.best.name == "stale"
+    assert verdict.explained
+    assert _explain(late[:2]).best.name != "stale", "two pictures are too few to tell"
+
+
+def test_the_text_never_contradicts_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scores between right and arbitrary: whichever side they fall on, one thing is said."""
+    rng = np.random.default_rng(2)
+    path, codes = tmp_path / "scores.json", set()
+    for share in (0.0, 0.05, 0.15, 0.3, 0.6, 1.0):
+        mixed = {
+            name: rng.dirichlet([0.3] * 8) * share + np.array(_phone("int8", name, "none")) * (1 - share)
+            for name in IMAGES
+        }
+        path.write_text(json.dumps([{"image": n, "variant": "int8", "scores": s.tolist()} for n, s in mixed.items()]))
+        with pytest.raises(SystemExit) as stopped:
+            main(["verify", str(COMMITTED), "--explain", str(path)])
+        codes.add(stopped.value.code or 0)
+        said = capsys.readouterr().out
+        assert ("no single known mistake" in said) + said.startswith("none: ") + ("cure: " in said) == 1, said
+        assert said.startswith("none: ") == (not stopped.value.code)
+    assert codes == {0, 1}
+
+
+def test_an_assignment_is_that_of_another_implementation() -> None:
+    from scipy.optimize import linear_sum_assignment
+
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 5, 20, 40):
+        for _ in range(10):
+            cost = rng.random((count, count))
+            assert _assignment(cost) == tuple(linear_sum_assignment(cost)[1].tolist())
 
 
 def test_bilinear_is_that_of_another_implementation() -> None:

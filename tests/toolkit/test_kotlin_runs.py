@@ -1,7 +1,8 @@
 """The generated Kotlin under a real Kotlin compiler, and its instrumented test on a JVM with the real models.
 
-What Android brings is stood in for by `tests/kotlin/stubs`: the signatures of Android, androidx and LiteRT's Java API,
-PNG decoding by the JDK, and an Interpreter that hands the very buffer it is given to LiteRT for Python.
+What Android brings is stood in for by `tests/kotlin/stubs`: the signatures of Android, androidx and LiteRT
+(CompiledModel and InterpreterApi), PNG decoding by the JDK, and an engine that hands the very bytes it is given to
+LiteRT for Python.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from batikkit.assets.golden import read_expected
-from batikkit.assets.kotlin import classifier_source, instrumented_test_source
+from batikkit.assets.kotlin import CLASSIFIERS, kotlin_sources
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.cli import main
 
@@ -56,14 +57,14 @@ class Tools:
         assert done.returncode == 0, done.stderr
         return out
 
-    def test(self, classes: Path) -> subprocess.CompletedProcess[str]:
-        """Runs the instrumented test, with `android_demo_assets/` as the app's assets."""
-        facts = {"assets": FOLDER, "python": sys.executable, "interpreter": KOTLIN / "interpreter.py"}
-        command = ["java", *(f"-D{name}={value}" for name, value in facts.items()), "-cp"]
+    def test(self, classes: Path, **facts: object) -> subprocess.CompletedProcess[str]:
+        """Runs the instrumented tests, with `android_demo_assets/` as the app's assets."""
+        facts |= {"assets": FOLDER, "python": sys.executable, "interpreter": KOTLIN / "interpreter.py"}
+        command = ["java", *(f"-D{name.replace('_', '-')}={value}" for name, value in facts.items()), "-cp"]
         command += [
             _joined((*self.classpath, classes)),
             "org.junit.runner.JUnitCore",
-            "com.example.batik.BatikClassifierTest",
+            *(f"com.example.batik.{name}Test" for name in CLASSIFIERS),
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
@@ -92,12 +93,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 
 
 def _generated(folder: Path, variant: str) -> Path:
-    chosen = MANIFEST.variant(variant)
     count = len(read_expected(FOLDER / "golden" / "expected.json"))
-    (folder / "BatikClassifier.kt").write_text(classifier_source(MANIFEST, chosen), encoding="utf-8")
-    (folder / "BatikClassifierTest.kt").write_text(
-        instrumented_test_source(chosen, golden_count=count), encoding="utf-8"
-    )
+    for name, source in kotlin_sources(MANIFEST, MANIFEST.variant(variant), golden_count=count).items():
+        (folder / name).write_text(source, encoding="utf-8")
     return folder
 
 
@@ -105,15 +103,21 @@ def _generated(folder: Path, variant: str) -> Path:
 def test_the_generated_code_compiles_and_reproduces_the_golden_scores(
     tools: Tools, tmp_path: Path, variant: str
 ) -> None:
-    done = tools.test(tools.compile(_generated(tmp_path, variant)))
+    classes = tools.compile(_generated(tmp_path, variant))
+    done = tools.test(classes)
     assert done.returncode == 0, done.stdout
-    assert "OK (2 tests)" in done.stdout
+    assert "OK (4 tests)" in done.stdout
+    # An accelerator that is right only the first time, which an order that is not shuffled or asked once would pass.
+    done = tools.test(classes, right_runs=10)
+    assert done.returncode == 1
+    assert "Failures: 2" in done.stdout
+    assert done.stdout.count("scores.json: [") >= 2
 
 
 def test_a_colour_order_gone_wrong_fails_the_test_and_is_named_from_what_it_prints(
     tools: Tools, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    classifier = _generated(tmp_path, "float16") / "BatikClassifier.kt"
+    classifier = _generated(tmp_path, "float16") / "BatikMotifs.kt"
     right = classifier.read_text(encoding="utf-8")
     assert right.count("(16 - 8 * c)") == 1
     classifier.write_text(right.replace("(16 - 8 * c)", "(8 * c)"), encoding="utf-8")

@@ -43,7 +43,7 @@ def test_counts() -> None:
     assert (kept.n, kept.answered, kept.wrong) == (3, 2, 1)
     assert kept.coverage == 2 / 3
     assert kept.error == 0.5
-    assert accepted(Rejection(1.0, 0.7), scores) == 2 / 3
+    assert accepted(Rejection(1.0, 0.7), scores).tolist() == [True, False, True]
     low, high = kept.error_ci95
     assert low < 0.5 < high
     cloth = apply(Rejection(1.0, 0.7), scores, np.array([0, 0, 0]), groups=["one", "other", "one"])

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from batikkit.assets import verify
 from batikkit.assets.golden import read_expected
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.assets.verify import verify_folder
 from batikkit.cli import main
 from batikkit.errors import InputError, VerificationError
+from batikkit.tflite.runtime import LoadedModel
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMITTED = ROOT / "android_demo_assets"
@@ -47,7 +50,7 @@ def test_the_committed_folder_holds(capsys: pytest.CaptureFixture[str], tmp_path
     assert _run("verify", COMMITTED, "--json", tmp_path / "passed.json") == 0
     said = capsys.readouterr().out
     assert said.count("ok  ") == 6
-    assert "batik_int8.tflite: scores of 10 golden images" in said
+    assert "batik_int8.tflite: scores of 10 golden images, 3 times in another order" in said
     passed = json.loads((tmp_path / "passed.json").read_text(encoding="utf-8"))["passed"]
     assert max(done["largest_difference"] or 0 for done in passed) <= 0.08
 
@@ -93,6 +96,36 @@ def test_labels_in_another_order(folder: Path) -> None:
     path.write_text("\n".join(reversed(path.read_text(encoding="utf-8").split())) + "\n", encoding="utf-8")
     _relist(folder, "labels.txt")
     with pytest.raises(VerificationError, match=r"labels\.txt names"):
+        list(verify_folder(folder))
+
+
+class _RightAtFirst:
+    """A stand-in for a processor that no test has: right until `after` answers, then the previous picture's scores."""
+
+    def __init__(self, model: LoadedModel, after: int) -> None:
+        self._model, self._left, self._previous = model, after, None
+        self.input, self.runtime = model.input, model.runtime
+
+    def classify(self, pixels: np.ndarray) -> np.ndarray:
+        self._left -= 1
+        scores = self._model.classify(pixels)
+        answer, self._previous = (scores if self._left >= 0 else self._previous), scores
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("after", "says"), [(5, ":"), (10, " in round 2, after 1 right:"), (22, " in round 3, after 2")]
+)
+def test_a_runtime_that_is_right_only_at_first(
+    folder: Path, after: int, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = verify.open_variant
+
+    def open_variant(*place: object, runtime: str | None) -> _RightAtFirst:
+        return _RightAtFirst(right(*place, runtime=runtime), after)
+
+    monkeypatch.setattr(verify, "open_variant", open_variant)
+    with pytest.raises(VerificationError, match=rf"\.png{says}"):
         list(verify_folder(folder))
 
 

@@ -13,20 +13,24 @@ from numpy.typing import NDArray
 import batikkit
 from batikkit import atomic, runs
 from batikkit.assets.card import model_card
+from batikkit.assets.croissant import CROISSANT_FOLDER, croissant_files
 from batikkit.assets.figures import VariantFigures, choose_rule, measure
 from batikkit.assets.golden import EXPECTED_FILE, GOLDEN_FOLDER, GoldenVector, draw_golden, expect, write_expected
-from batikkit.assets.kotlin import KOTLIN_FOLDER, classifier_source, instrumented_test_source
+from batikkit.assets.hub import hub_header
+from batikkit.assets.kotlin import KOTLIN_FOLDER, kotlin_sources
+from batikkit.assets.litert_js import Files
 from batikkit.assets.manifest import (
     ASSETS_MANIFEST,
     TOLERANCE,
     AssetsManifest,
     AssetVariant,
-    read_assets_manifest,
     write_assets_manifest,
 )
 from batikkit.assets.provenance import Provenance, read_provenance
 from batikkit.assets.readme import readme, recommended
 from batikkit.assets.rejection import Rejection
+from batikkit.assets.replacing import check_replaceable
+from batikkit.assets.web import WEB_FOLDER, web_files
 from batikkit.console import Advance
 from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
 from batikkit.digest import file_sha256
@@ -50,6 +54,21 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What a folder may hold beside the rest.
+
+    Attributes:
+        engine: LiteRT.js for the page in `web/`; no page when None.
+        hub_header: The model card begins with the Hugging Face Hub's header.
+        croissant: The split as a Croissant data set, in `croissant/`.
+    """
+
+    engine: Files | None = None
+    hub_header: bool = False
+    croissant: bool = False
+
+
+@dataclass(frozen=True)
 class Assets:
     """A finished folder."""
 
@@ -65,6 +84,7 @@ def build_assets(
     data: Path | None = None,
     replace: bool = False,
     again: str | None = None,
+    extras: Extras | None = None,
     report: Report = lambda _line: None,
     advance: Advance = lambda *_: None,
 ) -> Assets:
@@ -72,10 +92,11 @@ def build_assets(
 
     Args:
         run: A run with an export folder.
-        out: A new or empty folder; an older folder of assets when `replace`.
+        out: A new or empty folder; when `replace`, an older folder of assets that holds nothing else.
         data: Where the images are now, if they moved since training.
         replace: Whether `out` may be a folder that this function wrote earlier.
         again: How to make the folder again, for the model card.
+        extras: What else to write.
         report: Called with one line per finished step.
         advance: Called with (golden images drawn, in all).
 
@@ -83,8 +104,12 @@ def build_assets(
         InputError: no exports, no validation images, or `out` is something else.
         VerificationError: an export or its labels are not those that its manifest describes.
     """
-    if replace and out.exists():
-        read_assets_manifest(out)  # refuses to replace anything but a folder of assets
+    extras = extras or Extras()
+    replaces = replace and out.exists()
+    if replaces:
+        changed = check_replaceable(out)
+        if changed:
+            report(f"replaced although they were changed by hand: {', '.join(changed)}")
     source = read_provenance(run, data)
     variants, labels = _variants(run)
     models = {v.name: open_model(_export(run, v)) for v in variants}
@@ -97,9 +122,13 @@ def build_assets(
     with atomic.new_folder(out, replace=replace) as folder:
         _write_models(folder, run, variants, labels)
         vectors = _write_golden(folder / GOLDEN_FOLDER, pictures, models, labels)
-        _write_texts(folder, manifest, vectors, source, figures, run, again or AGAIN.format(run=source.run_id))
+        _write_texts(folder, manifest, vectors, source, figures, run, again or AGAIN.format(run=source.run_id), extras)
+        atomic.write_text(folder / "README.md", readme(manifest, vectors, web=extras.engine is not None))
+        _write_extras(folder, run, manifest, source, extras)
         manifest = AssetsManifest(labels, variants, rule, _hashes(folder), _tools())
         write_assets_manifest(folder, manifest)
+        if replaces:
+            check_replaceable(out)  # once more: the minutes since were enough to put something there
     return Assets(out, manifest, figures)
 
 
@@ -172,16 +201,25 @@ def _write_texts(
     figures: tuple[VariantFigures, ...],
     run: Path,
     again: str,
+    extras: Extras,
 ) -> None:
     chosen = recommended(manifest)
     metadata = read_metadata(_export(run, chosen).read_bytes(), name=chosen.file)
     licence = metadata.license if metadata and metadata.license else "not stated"
-    atomic.write_text(folder / "model_card.md", model_card(manifest, source, figures, licence=licence, again=again))
-    atomic.write_text(folder / "README.md", readme(manifest, vectors))
-    kotlin = folder / KOTLIN_FOLDER
-    atomic.write_text(kotlin / "BatikClassifier.kt", classifier_source(manifest, chosen))
-    test = instrumented_test_source(chosen, golden_count=len(vectors))
-    atomic.write_text(kotlin / "BatikClassifierTest.kt", test)
+    header = hub_header(source, figures, licence=licence) if extras.hub_header else ""
+    card = model_card(manifest, source, figures, licence=licence, again=again)
+    atomic.write_text(folder / "model_card.md", header + card)
+    for name, code in kotlin_sources(manifest, chosen, golden_count=len(vectors)).items():
+        atomic.write_text(folder / KOTLIN_FOLDER / name, code)
+
+
+def _write_extras(folder: Path, run: Path, manifest: AssetsManifest, source: Provenance, extras: Extras) -> None:
+    if extras.engine is not None:
+        for name, content in web_files(folder, manifest, extras.engine, drawn=source.synthetic is not None).items():
+            atomic.write_bytes(folder / WEB_FOLDER / name, content)
+    if extras.croissant:
+        for name, content in croissant_files((run / SPLIT_FILE).read_bytes(), source).items():
+            atomic.write_bytes(folder / CROISSANT_FOLDER / name, content)
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -24,8 +24,8 @@ Values = Callable[[Pixels, str], Tensor]
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One mistake.
+class Mistake:
+    """One thing that apps do wrong.
 
     Attributes:
         name: What reports and tests call it.
@@ -36,6 +36,12 @@ class Fault:
     name: str
     what: str
     cure: str
+
+
+@dataclass(frozen=True)
+class Fault(Mistake):
+    """A mistake made before the model sees the picture."""
+
     picture: Picture
     values: Values
     resizes: bool = True

@@ -13,6 +13,7 @@ from batikkit.assets.rejection import Rejection, Selective
 from batikkit.assets.strangers import CHECKING, CHOOSING, draw_foreign
 from batikkit.evaluation.metrics_file import Evaluation, evaluate
 from batikkit.evaluation.predictions import Predictions
+from batikkit.intervals import accuracy_interval
 from batikkit.paired import paired_drop, paired_drop_interval
 from batikkit.parity_pack import ParityPack, iter_images
 from batikkit.tflite.runtime import LoadedModel
@@ -34,6 +35,7 @@ class VariantFigures:
         drop_ci95_pp: Its 95 % interval.
         selective: What the rule does to the test images.
         foreign_named: Share of the drawn strangers on which a motif is named.
+        foreign_ci95: Its interval; strangers of one kind depend on each other.
         cautions: What must be known of these figures, one line each.
     """
 
@@ -45,6 +47,7 @@ class VariantFigures:
     drop_ci95_pp: tuple[float, float]
     selective: Selective
     foreign_named: float
+    foreign_ci95: tuple[float, float]
     cautions: tuple[str, ...] = ()
 
 
@@ -72,6 +75,8 @@ def measure(
     """Runs a model on the test images of its export and on strangers of kinds that the rule never saw."""
     scores = np.stack([model.classify(image) for image in iter_images(pack)])
     strangers = model.predict(draw_foreign(CHECKING, per_kind=FOREIGN_PER_KIND, size=_size(model), seed=0))
+    named = rejection.accepted(rule, strangers)
+    kinds = [kind for kind in CHECKING for _ in range(FOREIGN_PER_KIND)]
     best, reference = scores.argmax(axis=1), pack.probabilities.argmax(axis=1)
     before, after = reference == pack.labels, best == pack.labels
     return VariantFigures(
@@ -82,7 +87,8 @@ def measure(
         drop_pp=paired_drop(before, after),
         drop_ci95_pp=paired_drop_interval(before, after, groups=pack.groups),
         selective=rejection.apply(rule, scores, pack.labels, groups=pack.groups),
-        foreign_named=rejection.accepted(rule, strangers),
+        foreign_named=float(named.mean()),
+        foreign_ci95=accuracy_interval(named, kinds),
         cautions=pack.cautions,
     )
 

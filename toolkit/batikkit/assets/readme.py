@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batikkit.assets import pins
 from batikkit.assets.filling import fill
 from batikkit.assets.golden import GoldenVector
 from batikkit.assets.manifest import AssetsManifest, AssetVariant
@@ -14,8 +15,8 @@ def recommended(manifest: AssetsManifest) -> AssetVariant:
     return min(manifest.variants, key=lambda v: (v.name != "int8", v.manifest.size_bytes))
 
 
-def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector]) -> str:
-    """The README as Markdown."""
+def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector], *, web: bool) -> str:
+    """The README as Markdown; `web`: the folder has the page."""
     chosen, size = recommended(manifest), manifest.image_size
     example = [f"{score:.3f}" for score in vectors[2].scores[chosen.name]["antialias"]]
     floats = chosen.manifest.input.dtype == "float32"
@@ -24,6 +25,7 @@ def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector]) -> str:
         motif_count=len(manifest.labels),
         file_rows="\n".join(f"| `{v.file}` | {_about(v)} |" for v in manifest.variants),
         golden_count=len(vectors),
+        web_row="| `web/` | the app as a page, with LiteRT.js (Apache-2.0) in it |\n" if web else "",
         model=chosen.file,
         model_stem=chosen.file.removesuffix(".tflite"),
         variant=chosen.name,
@@ -35,6 +37,14 @@ def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector]) -> str:
         dart_input=f"rgb.map((v) => v.toDouble()).toList().reshape([1, {size}, {size}, 3])" if floats else
         f"rgb.reshape([1, {size}, {size}, 3])",
         swift_input="buffer: floats" if floats else "bytes",
+        tasks_vision=pins.TASKS_VISION,
+        litert=pins.LITERT,
+        exif_interface=pins.EXIF_INTERFACE,
+        min_sdk=pins.MIN_SDK,
+        flutter=pins.FLUTTER,
+        tflite_swift=pins.TFLITE_SWIFT,
+        ios=pins.IOS,
+        checked=pins.CHECKED,
     )  # fmt: skip
 
 

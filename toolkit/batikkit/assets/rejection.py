@@ -44,12 +44,14 @@ class Selective:
         n: Images.
         answered: Images on which a motif is named.
         wrong: Of those, the ones with the wrong motif.
-        error_ci95: Interval of `error` for the images' groups; (0, 1) when nothing is answered.
+        coverage_ci95: Interval of `coverage` for the images' groups.
+        error_ci95: Interval of `error`; (0, 1) when nothing is answered.
     """
 
     n: int
     answered: int
     wrong: int
+    coverage_ci95: tuple[float, float]
     error_ci95: tuple[float, float]
 
     @property
@@ -122,9 +124,10 @@ def apply(
     # Of the answered images; an error is a proportion like an accuracy.
     kept = None if groups is None else np.asarray(groups)[answered]
     interval = accuracy_interval(wrong, kept) if answered.any() else (0.0, 1.0)
-    return Selective(len(truth), int(answered.sum()), int(wrong.sum()), interval)
+    return Selective(len(truth), int(answered.sum()), int(wrong.sum()), accuracy_interval(answered, groups), interval)
 
 
-def accepted(rule: Rejection, probabilities: Floats) -> float:
-    """Share of images, [N, C] scores, on which the rule names a motif."""
-    return float(np.mean(calibrated(probabilities, rule.temperature).max(axis=1) >= rule.threshold))
+def accepted(rule: Rejection, probabilities: Floats) -> NDArray[np.bool_]:
+    """Of each image, [N, C] scores, whether the rule names a motif."""
+    named: NDArray[np.bool_] = calibrated(probabilities, rule.temperature).max(axis=1) >= rule.threshold
+    return named

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batikkit_benchmarks.report import BenchReport
     from batikkit_benchmarks.targets import Selection
 
+PHONE = "A phone"
 GATES = "Gates (exit code 1 when one fails)"
 
 
@@ -46,6 +47,33 @@ def bench(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Verify, load and run each file once; measure nothing.")
     ] = False,
+    phone: Annotated[
+        bool,
+        typer.Option(
+            "--phone",
+            help="Serve the bench to a phone's browser, by a QR code; ends with Ctrl-C.",
+            rich_help_panel=PHONE,
+        ),
+    ] = False,
+    address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST[:PORT]",
+            help="Where to serve it.",
+            show_default="this machine on its network",
+            rich_help_panel=PHONE,
+        ),
+    ] = None,
+    litert_js: Annotated[
+        Path | None,
+        typer.Option(
+            "--litert-js",
+            metavar="DIR",
+            help="The folder @litertjs of a node_modules.",
+            show_default="fetched from npm once",
+            rich_help_panel=PHONE,
+        ),
+    ] = None,
     max_p90_ms: Annotated[float | None, typer.Option(help="90th percentile of latency.", rich_help_panel=GATES)] = None,
     max_size_mb: Annotated[float | None, typer.Option(help="File size, 10^6 bytes.", rich_help_panel=GATES)] = None,
     max_rss_mb: Annotated[float | None, typer.Option(help="Peak memory, 10^6 bytes.", rich_help_panel=GATES)] = None,
@@ -96,7 +124,9 @@ def bench(
         logits=logits,
     )
     selection = select(places or [], runs_dir=runs_dir)
-    if dry_run:
+    if phone:
+        _serve(selection, settings, gates, json_file, address, litert_js)
+    elif dry_run:
         _rehearse(selection, settings)
     else:
         _measure(selection, settings, gates, json_file, junit)
@@ -220,6 +250,54 @@ def _measure(
         raise InputError(f"{records.problem}; the table above is all there is")
     if report.failures or not all(gate.passed for gate in report.gates):
         raise typer.Exit(1)
+
+
+def _serve(
+    selection: Selection,
+    settings: Settings,
+    budget: Budget,
+    json_file: Path | None,
+    address: str | None,
+    litert_js: Path | None,
+) -> None:
+    """Until Ctrl-C; the exit code is 1 when a phone failed a gate."""
+    from batikkit.assets.litert_js import obtain
+    from batikkit.console import note
+    from batikkit_benchmarks.phone import phone_server, qr_code
+    from batikkit_benchmarks.phone_server import local_address
+    from batikkit_benchmarks.phone_site import plan_for
+
+    failed = False
+
+    def shown(report: BenchReport, kept: str) -> None:
+        nonlocal failed
+        failed |= not all(gate.passed for gate in report.gates)
+        _show(report)
+        note(kept)
+
+    plan = plan_for(
+        selection.targets, min_runs=settings.min_runs, min_seconds=settings.min_seconds, warmup=settings.warmup
+    )
+    host, _, port = (address or local_address()).partition(":")
+    server = phone_server(
+        plan, obtain(litert_js, report=note), selection, budget=budget, json_file=json_file,
+        address=(host, _port(port)), shown=shown,
+    )  # fmt: skip
+    note(qr_code(server.url))
+    typer.echo(server.url)
+    note("open it on a phone in the same network; the app itself is under app/; Ctrl-C ends it")
+    try:
+        server.serve()
+    except KeyboardInterrupt:
+        raise typer.Exit(1 if failed else 0) from None
+
+
+def _port(wanted: str) -> int:
+    from batikkit.errors import InputError
+
+    if not wanted.isdecimal() and wanted:
+        raise InputError(f"--address with port {wanted!r}: write HOST or HOST:PORT")
+    return int(wanted or 0)
 
 
 def _show(report: BenchReport) -> None:

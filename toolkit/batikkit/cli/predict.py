@@ -3,42 +3,67 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import InputRange, Logits, pair
+from batikkit.cli.options import InputRange, Logits, RunsDir, pair
+
+if TYPE_CHECKING:
+    from batikkit.assets.classifier import Answer
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .tflite file; its labels.txt lies beside it.")],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photographs.")],
+    places: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[MODEL] IMAGE...",
+            help="A .tflite file, folder of assets or run (the newest run when left out); photographs, folders, globs.",
+        ),
+    ],
     top: Annotated[int, typer.Option(help="How many motifs to name.")] = 3,
     labels: Annotated[Path | None, typer.Option(help="Label file.", show_default="labels.txt beside the model")] = None,
     runtime: Annotated[str | None, typer.Option(help="A runtime.", show_default="the first that works")] = None,
     input_range: InputRange = None,
     logits: Logits = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
+    runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Name the motif on photographs with an exported model. Needs no TensorFlow.
+    """Name the motif on photographs, or say "not sure", with an exported model. Needs no TensorFlow.
 
-    Example: batikkit predict export/int8.tflite photo.jpg --top 3
+    Example: batikkit predict android_demo_assets photos/ --top 3
     """
-    import dataclasses
+    from batikkit.assets.classifier import Classifier
+    from batikkit.assets.pictures import read_pictures, split_model
+    from batikkit.console import note
+    from batikkit.errors import InputError
+
+    if top < 1:
+        raise InputError(f"--top {top}: ask for at least one motif")
+    model, wanted = split_model(places, runs_dir=runs_dir)
+    classifier = Classifier(model, labels=labels, runtime=runtime, input_range=pair(input_range), logits=logits)
+    if classifier.caution:
+        note(f"note: {classifier.caution}")
+    read = bad = 0
+    for image, pixels in read_pictures(wanted, classifier.pixels):
+        if isinstance(pixels, InputError):
+            bad += 1
+            note(f"batikkit: {pixels}")
+        else:
+            read += 1
+            typer.echo(_line(image, classifier.classify(pixels), top, as_json=as_json))
+    if bad:
+        note(f"{read} of {read + bad} answered")
+        raise typer.Exit(1)
+
+
+def _line(image: Path, answer: Answer, top: int, *, as_json: bool) -> str:
     import json
 
-    from batikkit.assets.manifest import find_variant
-    from batikkit.console import note
-    from batikkit.evaluation.predict import Classifier
-    from batikkit.tflite.runtime import Wishes
-
-    classifier = Classifier(model, labels=labels, runtime=runtime, wishes=Wishes(pair(input_range), logits))
-    if classifier.model.caution and find_variant(model) is None:
-        note(f"note: {classifier.model.caution}")
-    for prediction in classifier.predict(images, top=top):
-        if as_json:
-            guesses = [dataclasses.asdict(guess) for guess in prediction.guesses]
-            typer.echo(json.dumps({"image": str(prediction.image), "guesses": guesses}, ensure_ascii=False))
-        else:
-            ranked = ", ".join(f"{guess.label} {guess.probability:.1%}" for guess in prediction.guesses)
-            typer.echo(f"{prediction.image}: {ranked}")
+    best = list(answer.scores.items())[:top]
+    if as_json:
+        guesses = [{"label": label, "probability": probability} for label, probability in best]
+        content = {"image": str(image), "label": answer.label, "probability": answer.probability, "guesses": guesses}
+        return json.dumps(content, ensure_ascii=False)
+    ranked = ", ".join(f"{label} {probability:.1%}" for label, probability in best)
+    return f"{image}: {ranked}" if answer.label else f"{image}: not sure ({ranked})"

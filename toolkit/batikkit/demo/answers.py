@@ -6,30 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from batikkit.assets.classifier import Classifier
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.assets.readme import recommended
-from batikkit.assets.rejection import calibrated
-from batikkit.assets.verify import open_variant
+from batikkit.assets.wording import TEXTS
 from batikkit.images import load_pixels
-from batikkit.metrics import best_first
 from batikkit.motif_names import display_name
-
-TEXTS = {
-    "en": {
-        "named": "**{motif}**, {confidence:.0%} sure",
-        "unsure": "**Not batik, or not sure.** The nearest would be {motif}, {confidence:.0%}.",
-        "latency": "{model} answered in {latency_ms:.1f} ms on this machine.",
-        "unreadable": "**Not a photograph that can be read.** Choose a JPEG or PNG.",
-        "nothing": "Choose a photograph or use the camera.",
-    },
-    "id": {
-        "named": "**{motif}**, yakin {confidence:.0%}",
-        "unsure": "**Bukan batik, atau tidak yakin.** Yang terdekat: {motif}, {confidence:.0%}.",
-        "latency": "{model} menjawab dalam {latency_ms:.1f} ms di mesin ini.",
-        "unreadable": "**Bukan foto yang dapat dibaca.** Pilih JPEG atau PNG.",
-        "nothing": "Pilih foto atau gunakan kamera.",
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -58,8 +40,8 @@ class Responder:
 
     def __init__(self, folder: Path, *, runtime: str | None = None) -> None:
         self.manifest = read_assets_manifest(folder)
-        self._variant = recommended(self.manifest)
-        self._model = open_variant(folder, self.manifest, self._variant.name, runtime=runtime)
+        self._file = recommended(self.manifest).file
+        self._classifier = Classifier(folder / self._file, runtime=runtime)
 
     def answer(self, path: Path) -> Answer:
         """Answers one image file.
@@ -67,11 +49,8 @@ class Responder:
         Raises:
             InputError: it is no image that can be read.
         """
-        pixels = load_pixels(path, self.manifest.image_size)
+        pixels = load_pixels(path, self._classifier.image_size)
         started = time.perf_counter()
-        raw = self._model.classify(pixels)
+        found = self._classifier.classify(pixels)
         latency_ms = (time.perf_counter() - started) * 1e3
-        scores = calibrated(raw, self.manifest.rejection.temperature)
-        order = best_first(scores)
-        ranked = tuple((self.manifest.labels[i], float(scores[i])) for i in order)
-        return Answer(ranked, ranked[0][1] >= self.manifest.rejection.threshold, latency_ms, self._variant.file)
+        return Answer(tuple(found.scores.items()), found.label is not None, latency_ms, self._file)

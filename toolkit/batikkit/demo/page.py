@@ -8,7 +8,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from batikkit.demo.answers import TEXTS, Responder
+from batikkit.assets.wording import TEXTS
+from batikkit.demo.answers import Responder
 from batikkit.errors import InputError, MissingExtraError
 from batikkit.motif_names import display_name
 

@@ -19,12 +19,11 @@ from batikkit.errors import InputError
 from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.held_out import HeldOut, Knowledge
-from batikkit.evaluation.predict import Classifier
 from batikkit.evaluation.predictions import Predictions
 from batikkit.labels import LABELS_FILE, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.processors import worker_count
-from batikkit.tflite.labelled import check_labelled
+from batikkit.tflite.labelled import check_labelled, open_labelled
 
 Scores = NDArray[np.float32]
 
@@ -128,7 +127,7 @@ def _ask_tflite(
     subject: Subject, files: Sequence[str], runtime: str | None, labels: Path | None, advance: Advance | None
 ) -> tuple[Scores, str]:
     cores = worker_count()
-    model = Classifier(subject.model, labels=labels, runtime=runtime, threads=cores).model
+    model, _ = open_labelled(subject.model, labels=labels, runtime=runtime, threads=cores)
     values = decoded_ahead(files, image_size=model.input.shape[1], prepare=model.prepare, decoders=cores)
     scores = np.empty((len(files), len(subject.labels)), np.float32)
     for number, value in enumerate(values):

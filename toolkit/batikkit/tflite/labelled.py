@@ -8,12 +8,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from batikkit.errors import VerificationError
+from batikkit.errors import InputError, VerificationError
 from batikkit.export_record import check_as_recorded
-from batikkit.labels import labels_sha256
+from batikkit.labels import LABELS_FILE, labels_sha256, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.tflite.file import read_tflite
 from batikkit.tflite.metadata import read_metadata
+from batikkit.tflite.runtime import LoadedModel, Wishes, open_model
+
+
+def open_labelled(
+    path: Path,
+    *,
+    labels: Path | None = None,
+    runtime: str | None = None,
+    threads: int = 1,
+    wishes: Wishes | None = None,
+) -> tuple[LoadedModel, tuple[str, ...]]:
+    """Loads a model as `open_model`, with the labels of its outputs: those of a file, the one beside it when None.
+
+    Raises:
+        InputError: damaged file, no labels, or labels that do not match the output.
+        VerificationError: the labels are another model's, or in another order.
+    """
+    model = open_model(path, runtime=runtime, threads=threads, wishes=wishes)
+    source = labels or path.parent / LABELS_FILE
+    names, outputs = read_labels(source), model.output.shape[-1]
+    if outputs != len(names):
+        raise InputError(
+            f"{path} has {outputs} outputs but {source} names {len(names)} labels: use the label file of the same "
+            "export"
+        )
+    check_labelled(path, names, source=source)
+    return model, names
 
 
 def check_labelled(path: Path, labels: Sequence[str], *, source: Path) -> None:

@@ -1,6 +1,6 @@
 // Written by 'batikkit assets' from manifest.json: make it again instead of editing the constants.
 // Goes into app/src/androidTest/java/; the folder golden/ into app/src/androidTest/assets/golden/.
-package $package
+package com.example.batik
 
 import android.graphics.Bitmap
 import android.graphics.BitmapFactory
@@ -10,6 +10,7 @@ import androidx.test.ext.junit.runners.AndroidJUnit4
 import androidx.test.platform.app.InstrumentationRegistry
 import java.security.MessageDigest
 import kotlin.math.abs
+import kotlin.random.Random
 import org.json.JSONArray
 import org.json.JSONObject
 import org.junit.Assert.assertEquals
@@ -19,25 +20,27 @@ import org.junit.runner.RunWith
 
 /** The model in this app is the one of the manifest, and this app feeds it as it was proven. */
 @RunWith(AndroidJUnit4::class)
-class BatikClassifierTest {
+class BatikInterpreterTest {
     private val golden = InstrumentationRegistry.getInstrumentation().context.assets
     private val app = InstrumentationRegistry.getInstrumentation().targetContext.assets
 
     @Test
     fun theModelIsTheOneThatWasProven() {
-        val bytes = app.open(BatikClassifier.MODEL).use { it.readBytes() }
+        val bytes = app.open(BatikMotifs.MODEL).use { it.readBytes() }
         val digest = MessageDigest.getInstance("SHA-256").digest(bytes)
-        assertEquals(BatikClassifier.MODEL_SHA256, digest.joinToString("") { "%02x".format(it) })
+        assertEquals(BatikMotifs.MODEL_SHA256, digest.joinToString("") { "%02x".format(it) })
     }
 
     @Test
     fun goldenScoresAreReproduced() {
         val text = golden.open("golden/expected.json").use { it.readBytes().decodeToString() }
         val images = JSONObject(text).getJSONArray("images")
-        assertTrue(images.length() >= $golden_count)
+        assertTrue(images.length() >= 10)
         val wrong = JSONArray()
-        BatikClassifier(app).use { classifier ->
-            for (i in 0 until images.length()) {
+        BatikInterpreter(app).use { classifier ->
+            // Three times, shuffled: some accelerators are right only the first time.
+            val order = (1..3).flatMap { (0 until images.length()).shuffled(Random(it)) }
+            for (i in order) {
                 val image = images.getJSONObject(i)
                 val expected = image.getJSONObject("scores").getJSONObject(VARIANT).getJSONArray("antialias")
                 val scores = classifier.classify(upright("golden/" + image.getString("file"))).scores
@@ -46,7 +49,7 @@ class BatikClassifierTest {
             }
         }
         // Save what is printed as scores.json: 'batikkit verify FOLDER --explain scores.json' names the mistake.
-        assertEquals("scores.json: $${wrong}", 0, wrong.length())
+        assertEquals("scores.json: ${wrong}", 0, wrong.length())
     }
 
     private fun observation(file: String, scores: FloatArray) = JSONObject()
@@ -60,7 +63,7 @@ class BatikClassifierTest {
     }
 
     private companion object {
-        const val VARIANT = "$variant"
-        const val TOLERANCE = $tolerance
+        const val VARIANT = "int8"
+        const val TOLERANCE = 0.08
     }
 }
