@@ -90,6 +90,51 @@ def _shares(seen: object) -> np.ndarray:
     return np.asarray(reach / max(reach.max(), 1e-9))
 
 
+@pytest.fixture(scope="module")
+def joined() -> Network:
+    """A classifier that reads the means of two depths, as taps give it, beside one that joins maps of other readers."""
+    from batikkit.network.frozen_graph import freeze
+    from batikkit.network.keras_backend import keras
+
+    keras.utils.set_random_seed(8)
+    layers = keras.layers
+    image = keras.Input((SIDE, SIDE, 3))
+    stem = layers.ReLU(6.0)(layers.Conv2D(8, 3, strides=2)(layers.Rescaling(1 / 127.5, offset=-1)(image)))
+    wide = layers.ReLU(6.0)(layers.Conv2D(24, 1)(stem))
+    both = layers.Concatenate()([stem, layers.DepthwiseConv2D(3, padding="same")(wide)])
+    last = layers.ReLU(6.0)(layers.Conv2D(16, 3, strides=2)(both))
+    means = layers.Concatenate()([layers.GlobalAveragePooling2D()(last), layers.GlobalAveragePooling2D()(wide)])
+    model = keras.Model(image, layers.Dense(3, activation="softmax")(means))
+    model.get_layer(index=-1).set_weights([8 * weight for weight in model.get_layer(index=-1).get_weights()])
+    return read_network(convert(freeze(model)), name="joined")
+
+
+def test_what_is_joined_is_rounded_once_and_equalized_like_the_rest(
+    joined: Network, images: np.ndarray, tmp_path: Path
+) -> None:
+    pixels = images.astype(np.float32)
+    exact = compiled(joined)(pixels)
+    equal, done = equalize(joined, observe(joined, images))
+    assert done >= 2, "the wide layer, and the last map, whose channels the classifier reads from its own place on"
+    assert np.abs(compiled(equal)(pixels) - exact).max() < 1e-4
+    assert not np.array_equal(*(net.constant(_classifier(net)) for net in (joined, equal)))
+    grids = lay_grids(equal, observe(equal, images))
+    maps, means = (node for node in equal.nodes if node.kind == "CONCATENATION")
+    assert {grids[index] for index in means.inputs} == {grids[means.outputs[0]]}
+    assert len({grids[index] for index in maps.inputs}) == 2, "the stem has another reader, and a grid of its own"
+    (tmp_path / "int8.tflite").write_bytes(quantize(equal, grids))
+    kinds = [node.kind for node in read_network((tmp_path / "int8.tflite").read_bytes(), name="int8").nodes]
+    assert kinds.count("QUANTIZE") == 2, "the input, and the stem once more for the joined maps"
+    answers = open_model(tmp_path / "int8.tflite").predict(images)
+    assert (answers.argmax(axis=1) == exact.argmax(axis=1)).mean() > 0.9
+    assert np.abs(answers - exact).mean() < 0.03
+
+
+def _classifier(net: Network) -> int:
+    """The position of the last layer's weights."""
+    return next(node.inputs[1] for node in net.nodes if node.kind == "FULLY_CONNECTED")
+
+
 def test_a_strength_of_zero_equalizes_nothing(network: Network, images: np.ndarray) -> None:
     same, _ = equalize(network, observe(network, images), strength=0.0)
     for index in range(len(network.values)):
