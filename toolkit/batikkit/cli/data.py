@@ -63,6 +63,8 @@ def check(
             note(f"wrote {html}")
         if sheets:
             note(f"wrote {write_sheets(sheets, folder, report)} contact sheets into {sheets}")
+    if strict and any(finding.kind == "split-missing" for finding in report.findings):
+        raise VerificationError(f"--strict: some images of {split_file} are not here, so nobody can tell what leaks")
     if strict and report.would_leak:
         raise VerificationError(f"--strict: {report.verdict[-1]}")
 
@@ -180,6 +182,8 @@ def _print_report(report: CheckReport) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
+    for line in report.understood:
+        console.print(Text.assemble(("understood  ", "bold"), printable(line)), soft_wrap=True)
     figures = ("images", "independent", "cloths", "shortest px", "median px")
     table = Table("class", *(Column(name, justify="right") for name in figures), "formats")
     for facts in report.classes:

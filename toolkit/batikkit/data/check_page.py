@@ -43,6 +43,7 @@ def check_page(root: Path, report: CheckReport) -> str:
     parts = [
         f"<h1>{_text(root.name or str(root))}: data check</h1>",
         f"<p>{report.images} images in {len(report.classes)} classes; pixels: {_counts(report.modes)}</p>",
+        *(f"<p>Understood: {_text(line)}</p>" for line in report.understood),
         f"<div class=verdict>{verdict}</div>",
         "<h2>Classes</h2>",
         _class_table(report),

@@ -13,8 +13,8 @@ from batikkit.data.findings import Finding
 from batikkit.data.leaks import Leak
 from batikkit.errors import InputError
 
-SCHEMA_VERSION = 2
-"""1: knew copies only."""
+SCHEMA_VERSION = 3
+"""1: knew copies only. 2: knew nothing of layouts, labels and circumstances."""
 
 _NAMED = 4
 """Files of a group that a line names before it only counts."""
@@ -72,6 +72,7 @@ class CheckReport:
 
     Attributes:
         root: The folder, as given.
+        understood: What the folder was taken for, in one line, and what was not obvious about it.
         images: Readable images.
         classes: One entry per class, sorted.
         modes: Pillow mode -> images.
@@ -87,6 +88,7 @@ class CheckReport:
     """
 
     root: str
+    understood: tuple[str, ...]
     images: int
     classes: tuple[ClassFacts, ...]
     modes: dict[str, int]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from PIL import Image
 from batikkit.console import Advance
 from batikkit.data.cloth_look import LOOK_SIDE, ClothLook, Texture, cloth_looks
 from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
+from batikkit.data.folder_names import shown
 from batikkit.digest import stream_sha256
 from batikkit.errors import InputError
 from batikkit.images import damage_named, decode, open_image, resize
@@ -41,7 +43,7 @@ class Inspection:
         size_bytes: Length of the file.
         mtime_ns: When it was last written, as the file system says.
         sha256: Hash of its bytes, hex.
-        format: By content: `JPEG`, `PNG`, `BMP`, `GIF`, `WEBP` or `TIFF`.
+        format: By content: one of `image_kinds.READ`.
         mode: Pillow's name of its pixel layout, such as `RGB`, `P`, `CMYK`, `I;16`.
         width: Width as stored [pixels].
         height: Height as stored [pixels].
@@ -133,10 +135,11 @@ def _inspect(root: Path, relative: str, known: Mapping[str, Inspection], want_cl
     try:
         relative.encode("utf-8")
     except UnicodeEncodeError:
-        shown = relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return Skipped(shown, "its name is not UTF-8; rename it"), None
+        return Skipped(shown(relative), "its name is not UTF-8; rename it"), None
     try:
         status = os.stat(root / relative)  # noqa: PTH116 (Path.stat is the same call, slower; there are many)
+        if not stat.S_ISREG(status.st_mode):
+            return Skipped(relative, "it is no file: a pipe or a device; remove it"), None
         earlier = known.get(relative)
         unchanged = earlier and (earlier.size_bytes, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns)
         if earlier and unchanged and (earlier.cloth or not want_cloth):
