@@ -56,7 +56,9 @@ def shown(text: str) -> str:
 
 def folded(name: str) -> str:
     """Equal for names that differ by case, by composed or decomposed accents, or by spaces around and within."""
-    return " ".join(unicodedata.normalize("NFC", unicodedata.normalize("NFC", shown(name)).casefold()).split())
+    return " ".join(
+        unicodedata.normalize("NFC", unicodedata.normalize("NFC", shown(name)).casefold()).lstrip("\ufeff").split()
+    )
 
 
 def split_named(name: str) -> str:
@@ -90,9 +92,9 @@ def motif_of_each(names: Iterable[str], counts: dict[str, int]) -> dict[str, str
         spellings.setdefault(folded(name), []).append(name)
     chosen = {}
     for alike in spellings.values():
-        best = max(alike, key=lambda name: counts.get(name, 0))
+        best = max(alike, key=lambda name: (counts.get(name, 0), name == name.strip(), name.islower()))
         for name in alike:
-            chosen[name] = unicodedata.normalize("NFC", shown(best)).strip() or shown(best)
+            chosen[name] = unicodedata.normalize("NFC", shown(best)).strip().lstrip("\ufeff") or shown(best)
     return chosen
 
 

@@ -176,16 +176,16 @@ def _wrapper(tree: Tree) -> str:
     """`Batik Dataset/` where that folder alone holds everything, as unpacked archives do; else empty."""
     prefix = ""
     while True:
-        inside = [path[len(prefix) :] for path in tree.images if path.startswith(prefix)]
-        folders = {f[len(prefix) :].split("/")[0] for f in tree.folders if f.startswith(prefix) and f != prefix[:-1]}
+        inside = [path[len(prefix) :] for path in tree.images]
+        folders = {f[len(prefix) :].split("/")[0] for f in tree.folders if f.startswith(prefix)}
         tops = {path.split("/")[0] for path in inside if "/" in path}
-        if len(tops) != 1 or folders != tops or len(tops) != len({path.split("/")[0] for path in inside}):
+        if any("/" not in path for path in inside) or not tops:
+            return ""  # one motif in deeper folders, perhaps; no collection
+        if len(tops) > 1:
             return prefix
-        (top,) = tops
-        below = {path.split("/")[1] for path in inside if path.count("/") > 1}
-        if len(below) < 2 or any(path.count("/") == 1 for path in inside):
-            return prefix
-        prefix += f"{top}/"
+        if folders != tops:
+            return ""
+        prefix += f"{tops.pop()}/"
 
 
 def _level(tree: Tree, prefix: str) -> _Level:
