@@ -29,6 +29,9 @@ def check(
     unit: Unit = "cloth",
     group_by: GroupBy = None,
     weights: LookWeights = "imagenet",
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Also list photographs whose label the others contradict.")
+    ] = False,
     split_file: Annotated[
         Path | None, typer.Option("--split", metavar="FILE", help="Check this split.csv for leaks.")
     ] = None,
@@ -44,14 +47,18 @@ def check(
     Example: batikkit data check photos/ --html check.html
     """
     from batikkit.console import note, progress
-    from batikkit.data.check import check_folder
+    from batikkit.data.check import Closer, check_folder
     from batikkit.data.check_report import write_report
     from batikkit.data.prepared import Grouping
+    from batikkit.network.frozen import best_describer
     from batikkit.network.texture import best_texture
 
     grouping = Grouping(unit, group_by, best_texture(weights))
+    closer = Closer(labels, best_describer(weights) if labels else None)
     with progress("check images") as advance:
-        report = check_folder(folder, grouping, split_file=split_file, cache=not no_cache, advance=advance)
+        report = check_folder(
+            folder, grouping, closer=closer, split_file=split_file, cache=not no_cache, advance=advance
+        )
     _print_report(report)
     if json_file:
         write_report(json_file, report)

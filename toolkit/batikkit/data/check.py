@@ -11,6 +11,8 @@ from batikkit.console import Advance
 from batikkit.data.check_report import CheckReport, ClassFacts, ImageGroup
 from batikkit.data.cloth_look import PlainTexture
 from batikkit.data.dataset import Sample
+from batikkit.data.doubts import LabelCheck, check_labels_of
+from batikkit.data.features import Describer, features_of
 from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_findings
 from batikkit.data.folder_names import shown
 from batikkit.data.grouping import CLOTH, by_cloth, group_samples, groups_per_class, inspect_set, unnamed
@@ -21,6 +23,7 @@ from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_lea
 from batikkit.data.names import name_findings
 from batikkit.data.prepared import Grouping
 from batikkit.data.split import SPLITS, SplitRow, read_split
+from batikkit.data.telltale import circumstance_findings
 from batikkit.data.tree import Tree, read_tree
 from batikkit.errors import InputError
 
@@ -28,10 +31,24 @@ _KINDS = 6
 """Kinds of other files that a line names."""
 
 
+@dataclass(frozen=True)
+class Closer:
+    """What else to look for, where that takes a network and minutes.
+
+    Attributes:
+        labels: Which labels the other photographs contradict.
+        describer: The network; None takes what is seen of the cloths.
+    """
+
+    labels: bool = False
+    describer: Describer | None = None
+
+
 def check_folder(
     root: Path,
     grouping: Grouping | None = None,
     *,
+    closer: Closer | None = None,
     split_file: Path | None = None,
     cache: bool = True,
     advance: Advance | None = None,
@@ -41,6 +58,7 @@ def check_folder(
     Args:
         root: Folder with one subfolder per motif, or with train, validation and test folders that hold those.
         grouping: What belongs together, as in training.
+        closer: What else to look for.
         split_file: A `split.csv` to check for leaks.
         cache: Keep fingerprints between runs.
         advance: Called with (done, total) while reading and comparing.
@@ -62,7 +80,13 @@ def check_folder(
     proposing = looking and grouping.group_by is None and samples
     named = name_findings(samples, inspected.cloths.tolist(), inspected.copies.tolist()) if proposing else []
     rows, split, missing = _split_of(samples, layout, split_file)
-    facts = _Facts(layout, inspected.inspections, samples, rows, split, texture.name if texture else "")
+    labels = None
+    if closer and closer.labels and len(layout.motifs) > 1:
+        described = closer.describer.name if closer.describer else texture.name if texture else ""
+        features = features_of(root, inspected.inspections, closer.describer, cache=cache, advance=advance)
+        seen = [s.cloth or s.group for s in samples], [s.path for s in samples], [s.label for s in samples]
+        labels = check_labels_of(features, seen[1], seen[2], seen[0], described=described)
+    facts = _Facts(layout, inspected.inspections, samples, rows, split, texture.name if texture else "", labels)
     return _report(facts, grouping, [
         *file_findings(inspected.inspections, inspected.skipped), *missing, *_layout_findings(layout, read_tree(root)),
         *_untrained(layout, rows), *named,
@@ -96,6 +120,7 @@ class _Facts:
     rows: Sequence[SplitRow]
     split: str
     looked: str
+    doubted: LabelCheck | None = None
 
     @property
     def root(self) -> Path:
@@ -119,6 +144,9 @@ def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> Check
     findings += class_findings(images, groups_per_class(samples))
     findings += _group_findings(groups, grouping.group_by)
     findings += _cloth_findings(cloths, samples, facts.looked)
+    findings += _doubt_findings(facts.doubted)
+    known = [item.circumstances for item in facts.inspections]
+    findings += circumstance_findings(known, [s.label for s in samples], [s.cloth or s.group for s in samples])
     if leaks:
         advice = "its test figure is not to be trusted: move what belongs together to one side, or split again"
         listed = tuple(f"{leak.path} = {leak.copies[0]}" for leak in leaks)
@@ -140,6 +168,7 @@ def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> Check
         split=facts.split,
         leaks=leaks,
         expected_leaks=round(expected, 2),
+        doubted=facts.doubted,
         verdict=_verdict(facts, findings, groups, cloths, leaks, expected),
     )
 
@@ -205,6 +234,14 @@ def _group_findings(groups: Sequence[ImageGroup], group_by: str | None) -> list[
                 )
             )  # fmt: skip
     return found
+
+
+def _doubt_findings(doubted: LabelCheck | None) -> Iterator[Finding]:
+    if doubted and doubted.doubts:
+        listed = tuple(f"{one.path}: looks like {one.suggested}" for one in doubted.doubts)
+        message = f"{len(listed)} label(s) are contradicted by the other photographs (seen by {doubted.described}; of "
+        message += f"wrong labels planted on trial this finds {doubted.planted_found:.0%})"
+        yield Finding("doubtful-labels", "warning", message, "look at each (--html shows them beside others)", listed)
 
 
 def _layout_findings(layout: Layout, tree: Tree) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from batikkit import atomic
 from batikkit.data.check_report import CheckReport, ImageGroup
 from batikkit.data.contact_sheet import contact_sheet
+from batikkit.data.doubts import LabelCheck
 from batikkit.data.findings import Finding
 from batikkit.errors import InputError
 from batikkit.images import load_rgb
@@ -49,6 +50,7 @@ def check_page(root: Path, report: CheckReport) -> str:
         _class_table(report),
         "<h2>Findings</h2>",
         "".join(_finding(finding) for finding in report.findings) or "<p>Nothing odd.</p>",
+        *_doubts(root, report.doubted),
         *_groups(root, "Copies", "alike", report.groups),
         *_groups(root, "Photographs of one cloth", "one cloth", report.cloths),
     ]
@@ -106,6 +108,24 @@ def _finding(finding: Finding) -> str:
         f"<b class={finding.severity}>{finding.severity}</b> {_text(finding.message)}. <i>{_text(finding.advice)}</i>"
     )
     return f"<details><summary>{line}</summary><ul>{listed}{more}</ul></details>" if listed else f"<p>{line}</p>"
+
+
+def _doubts(root: Path, doubted: LabelCheck | None) -> Iterable[str]:
+    if doubted is None:
+        return
+    yield f"<h2>Labels that the others contradict: {len(doubted.doubts)}</h2>"
+    yield (
+        f"<p>The others name the given motif of {doubted.read:.1%} of the photographs. Of wrong labels planted on "
+        f"trial {doubted.planted_found:.0%} are found like this. Seen by {_text(doubted.described)}.</p>"
+        "<div class=groups>"
+    )
+    for number, one in enumerate(doubted.doubts[:MAX_GROUPS], 1):
+        yield (
+            f"<div class=group><h4>{number}. labelled {_text(one.label)}, looks like {_text(one.suggested)} "
+            f"(ahead by {one.margin:.2f})</h4>{_strip(root, [one.path])}<h4>most alike of {_text(one.suggested)}</h4>"
+            f"{_strip(root, one.alike)}<h4>most alike of {_text(one.label)}</h4>{_strip(root, one.own)}</div>"
+        )
+    yield "</div>"
 
 
 def _groups(root: Path, title: str, how: str, groups: Sequence[ImageGroup]) -> Iterable[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batikkit import atomic
+from batikkit.data.doubts import Doubt, LabelCheck
 from batikkit.data.findings import Finding
 from batikkit.data.leaks import Leak
 from batikkit.errors import InputError
@@ -84,6 +85,7 @@ class CheckReport:
         leaks: Images of that split that are copies, or of the cloth, of an earlier part's.
         expected_leaks: Without a split: how many test images of a random 70/20/10 split would have a copy or their
             cloth in training, on average.
+        doubted: Labels that the other photographs contradict; None where that was not asked for.
         verdict: What to do, one line each.
     """
 
@@ -99,6 +101,7 @@ class CheckReport:
     split: str
     leaks: tuple[Leak, ...]
     expected_leaks: float
+    doubted: LabelCheck | None
     verdict: tuple[str, ...]
 
     @property
@@ -134,12 +137,19 @@ def read_report(path: Path) -> CheckReport:
             raise InputError(f"{path} is of another batikkit version: check the data again")
         facts.pop("would_leak")
         for name, kind in _PARTS.items():
-            facts[name] = tuple(kind(**{k: _tuples(v) for k, v in entry.items()}) for entry in facts[name])
+            facts[name] = _entries(kind, facts[name])
+        if facts["doubted"] is not None:
+            doubts = _entries(Doubt, facts["doubted"].pop("doubts"))
+            facts["doubted"] = LabelCheck(**facts["doubted"], doubts=doubts)
         return CheckReport(**{key: _tuples(value) for key, value in facts.items()})
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a data check report: check the data again") from error
+
+
+def _entries(kind: Any, entries: Any) -> tuple[Any, ...]:
+    return tuple(kind(**{key: _tuples(value) for key, value in entry.items()}) for entry in entries)
 
 
 def _tuples(value: Any) -> Any:

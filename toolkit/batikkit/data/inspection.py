@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from batikkit.console import Advance
+from batikkit.data import circumstances
 from batikkit.data.cloth_look import LOOK_SIDE, ClothLook, Texture, cloth_looks
 from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
 from batikkit.data.folder_names import shown
@@ -51,6 +52,7 @@ class Inspection:
         orientation: EXIF orientation, 1 (upright) to 8; 0 when it has none.
         look: Its fingerprint.
         cloth: What it shows of its cloth; None where nobody asked.
+        circumstances: How it was taken and saved, in numbers.
     """
 
     path: str
@@ -65,6 +67,7 @@ class Inspection:
     orientation: int
     look: Fingerprint
     cloth: ClothLook | None = None
+    circumstances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,7 @@ def _look_into(root: Path, relative: str) -> tuple[Inspection, Image.Image]:
             kind, mode, (width, height) = image.format or "", image.mode, image.size
             animated = bool(getattr(image, "is_animated", False))
             orientation = _orientation(image.getexif().get(_EXIF_ORIENTATION, 0))
+            stored = circumstances.of_file(image, status.st_size)
             picture = decode(image, at_least=DECODE_SIDE)
     multi_picture = kind == "MPO"  # a JPEG with a preview or a second eye behind it
     inspection = Inspection(
@@ -188,6 +192,7 @@ def _look_into(root: Path, relative: str) -> tuple[Inspection, Image.Image]:
         animated=animated and not multi_picture,
         orientation=orientation,
         look=fingerprint(picture),
+        circumstances=(*stored, *circumstances.of_picture(picture)),
     )
     return inspection, picture
 
