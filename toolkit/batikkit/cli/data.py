@@ -32,6 +32,9 @@ def check(
     labels: Annotated[
         bool, typer.Option("--labels", help="Also list photographs whose label the others contradict.")
     ] = False,
+    learning: Annotated[
+        bool, typer.Option("--learning", help="Also tell what more photographs would bring, and of which motif most.")
+    ] = False,
     split_file: Annotated[
         Path | None, typer.Option("--split", metavar="FILE", help="Check this split.csv for leaks.")
     ] = None,
@@ -54,7 +57,7 @@ def check(
     from batikkit.network.texture import best_texture
 
     grouping = Grouping(unit, group_by, best_texture(weights))
-    closer = Closer(labels, best_describer(weights) if labels else None)
+    closer = Closer(labels, learning, best_describer(weights) if labels or learning else None)
     with progress("check images") as advance:
         report = check_folder(
             folder, grouping, closer=closer, split_file=split_file, cache=not no_cache, advance=advance
@@ -188,6 +191,8 @@ def _print_report(report: CheckReport) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    from batikkit.data.learning import told
+
     console = Console(highlight=False)
     for line in report.understood:
         console.print(Text.assemble(("understood  ", "bold"), printable(line)), soft_wrap=True)
@@ -213,6 +218,8 @@ def _print_report(report: CheckReport) -> None:
             console.print(Text(f"         {printable(path)}"), soft_wrap=True)
         if len(finding.paths) > _LISTED:
             console.print(Text(f"         and {len(finding.paths) - _LISTED} more (--json or --html names them all)"))
+    for line in told(report.learning) if report.learning else ():
+        console.print(Text.assemble(("learning  ", "bold"), printable(line)), soft_wrap=True)
     for line in report.verdict:
         console.print(Text.assemble(("verdict  ", "bold"), printable(line)), soft_wrap=True)
 

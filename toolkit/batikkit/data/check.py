@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batikkit.console import Advance
 from batikkit.data.check_report import CheckReport, ClassFacts, ImageGroup
 from batikkit.data.cloth_look import PlainTexture
 from batikkit.data.dataset import Sample
 from batikkit.data.doubts import LabelCheck, check_labels_of
-from batikkit.data.features import Describer, features_of
+from batikkit.data.features import Describer, cloth_features, features_of
 from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_findings
 from batikkit.data.folder_names import shown
 from batikkit.data.grouping import CLOTH, by_cloth, group_samples, groups_per_class, inspect_set, unnamed
@@ -20,8 +23,10 @@ from batikkit.data.inspection import Inspection
 from batikkit.data.label_table import path_difference
 from batikkit.data.layout import Layout, read_layout, unread
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks
+from batikkit.data.learning import Learning, learn
 from batikkit.data.names import name_findings
 from batikkit.data.prepared import Grouping
+from batikkit.data.smoother import embed
 from batikkit.data.split import SPLITS, SplitRow, read_split
 from batikkit.data.telltale import circumstance_findings
 from batikkit.data.tree import Tree, read_tree
@@ -37,10 +42,12 @@ class Closer:
 
     Attributes:
         labels: Which labels the other photographs contradict.
+        learning: What more photographs would bring.
         describer: The network; None takes what is seen of the cloths.
     """
 
     labels: bool = False
+    learning: bool = False
     describer: Describer | None = None
 
 
@@ -80,17 +87,28 @@ def check_folder(
     proposing = looking and grouping.group_by is None and samples
     named = name_findings(samples, inspected.cloths.tolist(), inspected.copies.tolist()) if proposing else []
     rows, split, missing = _split_of(samples, layout, split_file)
-    labels = None
-    if closer and closer.labels and len(layout.motifs) > 1:
-        described = closer.describer.name if closer.describer else texture.name if texture else ""
-        features = features_of(root, inspected.inspections, closer.describer, cache=cache, advance=advance)
-        seen = [s.cloth or s.group for s in samples], [s.path for s in samples], [s.label for s in samples]
-        labels = check_labels_of(features, seen[1], seen[2], seen[0], described=described)
-    facts = _Facts(layout, inspected.inspections, samples, rows, split, texture.name if texture else "", labels)
+    doubted, learning = None, None
+    if closer and (closer.labels or closer.learning) and len(layout.motifs) > 1:
+        found, network = inspected.inspections, closer.describer
+        features = features_of(root, found, network, cache=cache, advance=advance) if network else cloth_features(found)
+        described = network.name if network else texture.name if texture else ""
+        doubted, learning = _look_closer(closer, features, samples, described, advance)
+    facts = _Facts(
+        layout, inspected.inspections, samples, rows, split, texture.name if texture else "", doubted, learning
+    )
     return _report(facts, grouping, [
         *file_findings(inspected.inspections, inspected.skipped), *missing, *_layout_findings(layout, read_tree(root)),
         *_untrained(layout, rows), *named,
     ])  # fmt: skip
+
+
+def _look_closer(
+    closer: Closer, features: NDArray[np.float32], samples: Sequence[Sample], described: str, advance: Advance | None
+) -> tuple[LabelCheck | None, Learning | None]:
+    paths, labels, groups = zip(*((s.path, s.label, s.cloth or s.group) for s in samples), strict=True)
+    points = embed(features)
+    doubted = check_labels_of(points, paths, labels, groups, described=described) if closer.labels else None
+    return doubted, learn(points, labels, groups, advance=advance) if closer.learning else None
 
 
 def _split_of(
@@ -121,6 +139,7 @@ class _Facts:
     split: str
     looked: str
     doubted: LabelCheck | None = None
+    learning: Learning | None = None
 
     @property
     def root(self) -> Path:
@@ -169,6 +188,7 @@ def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> Check
         leaks=leaks,
         expected_leaks=round(expected, 2),
         doubted=facts.doubted,
+        learning=facts.learning,
         verdict=_verdict(facts, findings, groups, cloths, leaks, expected),
     )
 

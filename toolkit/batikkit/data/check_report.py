@@ -12,6 +12,7 @@ from batikkit import atomic
 from batikkit.data.doubts import Doubt, LabelCheck
 from batikkit.data.findings import Finding
 from batikkit.data.leaks import Leak
+from batikkit.data.learning import Gain, Learning
 from batikkit.errors import InputError
 
 SCHEMA_VERSION = 3
@@ -86,6 +87,7 @@ class CheckReport:
         expected_leaks: Without a split: how many test images of a random 70/20/10 split would have a copy or their
             cloth in training, on average.
         doubted: Labels that the other photographs contradict; None where that was not asked for.
+        learning: What more photographs would bring; None where that was not asked for.
         verdict: What to do, one line each.
     """
 
@@ -102,6 +104,7 @@ class CheckReport:
     leaks: tuple[Leak, ...]
     expected_leaks: float
     doubted: LabelCheck | None
+    learning: Learning | None
     verdict: tuple[str, ...]
 
     @property
@@ -141,11 +144,18 @@ def read_report(path: Path) -> CheckReport:
         if facts["doubted"] is not None:
             doubts = _entries(Doubt, facts["doubted"].pop("doubts"))
             facts["doubted"] = LabelCheck(**facts["doubted"], doubts=doubts)
+        if facts["learning"] is not None:
+            facts["learning"] = _learning(facts["learning"])
         return CheckReport(**{key: _tuples(value) for key, value in facts.items()})
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a data check report: check the data again") from error
+
+
+def _learning(facts: dict[str, Any]) -> Learning:
+    (doubled,), motifs = _entries(Gain, [facts["doubled"]]), _entries(Gain, facts["motifs"])
+    return Learning(tuple((int(n), float(read)) for n, read in facts["measured"]), doubled, motifs)
 
 
 def _entries(kind: Any, entries: Any) -> tuple[Any, ...]:

@@ -39,10 +39,22 @@ class Describer(Protocol):
         """Float32 [N, D] from uint8 [N, FEATURE_SIDE, FEATURE_SIDE, 3], RGB."""
 
 
+class Known(Protocol):
+    """A photograph whose content is known: an inspection or a sample."""
+
+    @property
+    def path(self) -> str:
+        """Relative to the data set's folder."""
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes."""
+
+
 def features_of(
     root: Path,
-    inspections: Sequence[Inspection],
-    describer: Describer | None,
+    photographs: Sequence[Known],
+    describer: Describer,
     *,
     cache: bool = True,
     advance: Advance | None = None,
@@ -51,19 +63,17 @@ def features_of(
 
     Args:
         root: The data set's folder.
-        inspections: The photographs, readable a moment ago.
-        describer: A network; None takes what was seen of the cloths, which tells motifs less well.
+        photographs: Readable a moment ago.
+        describer: A network.
         cache: Keep features between runs.
         advance: Called with (done, total).
 
     Raises:
-        InputError: a photograph has vanished, or nothing describes them.
+        InputError: a photograph has vanished.
     """
-    if describer is None:
-        return _of_cloths(inspections)
     file = _file(root, describer)
     known = _read(file) if cache else {}
-    new = {item.sha256: item.path for item in inspections if item.sha256 not in known}
+    new = {item.sha256: item.path for item in photographs if item.sha256 not in known}
     paths = list(new.values())
     with ThreadPoolExecutor(worker_count()) as pool:
         for start in range(0, len(paths), _AT_ONCE):
@@ -75,10 +85,15 @@ def features_of(
                 advance(min(start + _AT_ONCE, len(paths)), len(paths))
     if cache and new:
         _write(file, known)
-    return np.stack([known[item.sha256] for item in inspections]).astype(np.float32)
+    return np.stack([known[item.sha256] for item in photographs]).astype(np.float32)
 
 
-def _of_cloths(inspections: Sequence[Inspection]) -> NDArray[np.float32]:
+def cloth_features(inspections: Sequence[Inspection]) -> NDArray[np.float32]:
+    """What was seen of the cloths, float32 [N, D]: without a network, and it tells motifs less well.
+
+    Raises:
+        InputError: nobody looked at the cloths.
+    """
     looks = [item.cloth for item in inspections]
     if any(look is None for look in looks):
         raise InputError("nothing describes the photographs: give a network with --weights, or leave --unit cloth")
