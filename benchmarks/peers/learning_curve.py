@@ -19,7 +19,7 @@ from batikkit.data import learning
 from batikkit.data.features import features_of
 from batikkit.data.grouping import inspect_set
 from batikkit.data.layout import read_layout
-from batikkit.data.smoother import deal_folds, embed, one_hot, solved
+from batikkit.data.smoother import deal_folds, embed, one_hot
 from batikkit.network.frozen import best_describer
 from batikkit.network.texture import best_texture
 
@@ -31,10 +31,8 @@ def read_with_all(points, truth, cloth, judged, *, repeats=6, folds=10):
         fold_of = deal_folds(cloth.tolist(), folds, seed=1000 + repeat)
         for fold in range(folds):
             inside = fold_of != fold
-            mean = targets[inside].mean(axis=0)
-            weights = solved(points[inside].T @ points[inside], points[inside].T @ (targets[inside] - mean))
-            right[~inside] += (points[~inside] @ weights + mean).argmax(axis=1) == truth[~inside]
-    return float(right[judged].mean() / repeats)
+            right[~inside] += learning.answers(points, truth, targets, inside, ~inside) == truth[~inside]
+    return float(right[judged] @ learning.equal_motifs(truth[judged]) / repeats)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 embed(features[kept]), truth[kept], cloth[kept], one_hot(truth[kept], len(motifs)), seed
             )
             counts, right = learning._curve(half, motif)
-            accuracies = [float(one.mean()) for one in right]
+            accuracies = [float(one @ learning.equal_motifs(truth[kept])) for one in right]
             judged = np.isin(np.arange(len(truth)), kept)
             actual = read_with_all(everything, truth, cloth, judged)
             grown = counts[-1] * (len(truth) if motif is None else (truth == motif).sum())
