@@ -104,9 +104,7 @@ def hold_out(
     place = {item.path: index for index, item in enumerate(inspected.inspections)}
     inspections = tuple(item for item in inspected.inspections if item.path in chosen)
     samples = tuple(Sample(item.path, chosen[item.path], item.sha256, item.sha256[:16]) for item in inspections)
-    gone = sorted(set(chosen.values()) - {sample.label for sample in samples})
-    if gone:
-        raise InputError(f"no photograph of {gone[0]!r} in {root} can be read: replace them, or remove the folder")
+    _refuse_unreadable_motif(root, chosen, samples)
     if samples:
         recorded = {row.sample.sha256: row.sample.group for row in knowledge.rows}
         # What the run knew to depend on each other stays together, though nothing here would show it.
@@ -127,6 +125,12 @@ def hold_out(
     if untested:
         told.append(f"no images of {', '.join(untested)}: their accuracy is not known")
     return HeldOut(root, samples, (*notes, *told))
+
+
+def _refuse_unreadable_motif(root: Path, chosen: Mapping[str, str], samples: Sequence[Sample]) -> None:
+    gone = sorted(set(chosen.values()) - {sample.label for sample in samples})
+    if gone:
+        raise InputError(f"no photograph of {gone[0]!r} in {root} can be read: replace them, or remove the folder")
 
 
 def _listed(
