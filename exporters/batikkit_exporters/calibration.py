@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.data.dataset import Sample, image_files
+from batikkit.data.dataset import Sample
 from batikkit.data.split import SplitRow, check_unchanged, of_split
+from batikkit.data.tree import image_files
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 from batikkit.images import load_pixels

@@ -85,7 +85,7 @@ def _check_fit(graph: Graph, info: ModelInfo) -> None:
     for what, labels in (("labels", info.labels), *info.locale_labels.items()):
         if classes != (len(labels),):
             raise InputError(f"{info.name}: {len(labels)} {what} for {classes} classes; give the model's own labels")
-        if any(not label.strip() or len(label.splitlines()) != 1 for label in labels):
+        if any(not label.strip() or "\n" in label or "\r" in label for label in labels):
             raise InputError(f"{info.name}: {what} holds an empty or two-line label; labels are one line each")
 
 

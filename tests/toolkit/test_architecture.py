@@ -210,6 +210,7 @@ def test_what_is_loaded_was_run_by_a_child_before() -> None:
 MODULE_NAMES = {
     "pillow": "PIL", "tensorflow-model-optimization": "tensorflow_model_optimization", "tf-keras": "tf_keras",
     "ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime", "scikit-learn": "sklearn",
+    "pillow-heif": "pillow_heif",
 }  # fmt: skip
 # Not imported by name: the optimization toolkit's distutils. Not required by name: what comes with TensorFlow.
 ONLY_REQUIRED, ONLY_IMPORTED = {"setuptools"}, {"keras", "h5py"}

@@ -15,11 +15,11 @@ from PIL import Image
 from batikkit.data.check import check_folder
 from batikkit.data.check_page import check_page, write_sheets
 from batikkit.data.check_report import CheckReport, read_report, write_report
-from batikkit.data.dataset import image_files
 from batikkit.data.findings import Finding
 from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import write_split
 from batikkit.data.synth.writing import picture
+from batikkit.data.tree import image_files
 from batikkit.errors import InputError
 
 COPIES = Grouping(unit="copy")

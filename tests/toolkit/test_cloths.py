@@ -13,9 +13,9 @@ from PIL import Image
 
 from batikkit.data.cloth_look import LOOK_SIDE, ClothLook, PlainTexture, Texture, cloth_looks
 from batikkit.data.cloths import find_cloths
-from batikkit.data.dataset import image_files
 from batikkit.data.grouping import inspect_set
 from batikkit.data.synth.writing import picture
+from batikkit.data.tree import image_files
 from batikkit.images import load_rgb, resize
 from batikkit.network.texture import NetworkTexture, best_texture
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from batikkit.data.dataset import image_files, scan, split_folders
+from batikkit.data.dataset import scan
+from batikkit.data.tree import image_files
 from batikkit.errors import InputError
 
 
@@ -125,15 +126,6 @@ def test_one_class_and_small_classes_are_refused(stripes: Path) -> None:
     shutil.rmtree(stripes / "diagonal")
     with pytest.raises(InputError, match="only one class"):
         scan(stripes)
-
-
-def test_split_folders_are_recognised_by_name() -> None:
-    assert split_folders(["train/a/1.png", "Val/a/2.png", "TEST/a/3.png"]) == {
-        "train": "train", "Val": "validation", "TEST": "test",
-    }  # fmt: skip
-    assert split_folders(["train/a/1.png", "kawung/2.png"]) == {}
-    assert split_folders(["train/a/1.png"]) == {}
-    assert split_folders(["val/a/1.png", "test/a/1.png"]) == {}
 
 
 def test_image_files_are_relative_posix_paths(stripes: Path) -> None:

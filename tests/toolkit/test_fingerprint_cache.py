@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from batikkit.data.cloth_look import PlainTexture
-from batikkit.data.dataset import image_files
 from batikkit.data.fingerprint_cache import FOLDER, Groups, cache_file, read_cache, write_cache
 from batikkit.data.grouping import inspect_set
 from batikkit.data.inspection import Inspection, inspect_all
+from batikkit.data.tree import image_files
 
 
 @pytest.fixture(autouse=True)

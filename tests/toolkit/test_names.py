@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batikkit.data.dataset import Sample, image_files
+from batikkit.data.dataset import Sample
 from batikkit.data.grouping import group_samples
 from batikkit.data.names import MIN_GROUPS, NamePattern, name_findings, propose_patterns
+from batikkit.data.tree import image_files
 
 Row = tuple[str, str, str, str]
 """Motif, number of the cloth, place, edit."""

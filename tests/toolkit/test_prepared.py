@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.data.dataset import image_files
 from batikkit.data.leaks import find_leaks
 from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import SPLITS, assign_splits, of_split, write_split
 from batikkit.data.synth.writing import picture
+from batikkit.data.tree import image_files
 from batikkit.errors import InputError, VerificationError
 
 MOTIFS = ("kawung", "parang", "truntum")

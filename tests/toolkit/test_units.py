@@ -15,11 +15,12 @@ from PIL import Image
 from batikkit.cli import main
 from batikkit.data.check import check_folder
 from batikkit.data.cloth_look import LOOK_SIDE
-from batikkit.data.dataset import Sample, image_files
+from batikkit.data.dataset import Sample
 from batikkit.data.leaks import find_cloth_leaks, find_leaks, seen_cloths
 from batikkit.data.prepared import Grouping, PreparedData, load_dataset
 from batikkit.data.split import SplitRow, fold_rows, read_split, write_split
 from batikkit.data.synth.writing import picture
+from batikkit.data.tree import image_files
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError, VerificationError
 from batikkit.evaluation.comparison import read_comparison

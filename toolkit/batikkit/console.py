@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Protocol
+
+EVERY_S = 10.0
+"""Without a terminal, such as in a log file, a line is written so often."""
 
 
 class Advance(Protocol):
@@ -16,7 +22,16 @@ class Advance(Protocol):
 
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Advance]:
-    """Yields a function that moves a progress bar on standard error; silent when that is not a terminal."""
+    """Yields a function that moves a progress bar on standard error; without a terminal, lines tell how it goes."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    with _bar(description, console) if console.is_terminal else _lines(description) as advance:
+        yield advance
+
+
+@contextlib.contextmanager
+def _bar(description: str, console: object) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -27,7 +42,7 @@ def progress(description: str) -> Iterator[Advance]:
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    assert isinstance(console, Console)
     columns = (
         TextColumn("[bold]{task.description}"),
         BarColumn(),
@@ -37,7 +52,7 @@ def progress(description: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(description, total=None, figures="")
 
         def advance(done: int, total: int, figures: str = "", /) -> None:
@@ -46,8 +61,62 @@ def progress(description: str) -> Iterator[Advance]:
         yield advance
 
 
+class _Told:
+    """How far the work is, and since when it has counted like this: some works count several times."""
+
+    def __init__(self, description: str) -> None:
+        self.description = description
+        self.begun = self.counting_since = time.monotonic()
+        self.first = self.done = self.total = 0
+        self.figures = ""
+
+    def advance(self, done: int, total: int, figures: str = "", /) -> None:
+        """As `Advance`."""
+        if total != self.total or done < self.done:
+            self.counting_since, self.first = time.monotonic(), done
+        self.done, self.total, self.figures = done, total, figures
+
+    def line(self) -> str:
+        """`batikkit: check images 120 of 545, 0:30 gone, about 1:45 left`."""
+        now = time.monotonic()
+        parts = [f"{self.done} of {self.total}"] if self.total else []
+        parts.append(f"{_clock(now - self.begun)} gone")
+        if self.done - self.first > 0 and self.done < self.total:
+            left = (now - self.counting_since) * (self.total - self.done) / (self.done - self.first)
+            parts.append(f"about {_clock(left)} left")
+        return f"batikkit: {self.description} {', '.join([*parts, self.figures] if self.figures else parts)}"
+
+
+@contextlib.contextmanager
+def _lines(description: str) -> Iterator[Advance]:
+    """Nothing for work that is done in less than `EVERY_S`; else lines, and one at the end."""
+    told, ended = _Told(description), threading.Event()
+
+    def tell() -> None:
+        # Also while nothing advances: long steps are when people wonder.
+        while not ended.wait(EVERY_S):
+            note(told.line())
+
+    teller = threading.Thread(target=tell, name=f"progress of {description}", daemon=True)
+    teller.start()
+    try:
+        yield told.advance
+    finally:
+        ended.set()
+        teller.join()
+    taken = time.monotonic() - told.begun
+    if taken >= EVERY_S:
+        count = f", {told.total} in all" if told.total else ""
+        figures = f", {told.figures}" if told.figures else ""
+        note(f"batikkit: {description} done in {_clock(taken)}{count}{figures}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
 def note(message: str) -> None:
     """One line for the user on standard error."""
-    import sys
-
     print(message, file=sys.stderr, flush=True)

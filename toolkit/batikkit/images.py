@@ -15,17 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from batikkit.errors import InputError, first_line
+from batikkit.image_kinds import CAMERA_RAW, HEAD_BYTES, READ, kind_of, unread_kinds
 
 RESIZE = "stretch-bilinear-antialias"
 """What manifests call this resize."""
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jfif"})
-"""File names that are looked at; the content alone decides the format, since extensions lie."""
-
 MAX_PIXELS = 89_478_485
 """Refuse larger images (Pillow's own bomb threshold): a few kilobytes can claim gigabytes of pixels."""
 
-_FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF")
 _Pixels = NDArray[np.uint8]
 
 
@@ -39,11 +36,12 @@ def open_image(path: Path, source: BinaryIO | None = None) -> Image.Image:
     Raises:
         InputError: missing, empty, not an image of a supported format, or larger than `MAX_PIXELS`.
     """
-    Image.init()  # naming formats needs all decoders registered; a second call costs nothing
+    if path.suffix.lower() in CAMERA_RAW:
+        raise InputError(f"a camera's raw file: {path}; develop it to JPEG")
     try:
-        image = Image.open(source or path, formats=_FORMATS)
+        image = _open(path, source)
     except UnidentifiedImageError as error:
-        raise InputError(f"not a readable image: {path}; convert it to JPEG or PNG") from error
+        raise InputError(f"not a readable image: {path}; {_cure(path, source)}") from error
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise InputError(f"image too large: {path} claims over {MAX_PIXELS} pixels; scale it down") from error
     except (OSError, ValueError, SyntaxError) as error:
@@ -52,6 +50,36 @@ def open_image(path: Path, source: BinaryIO | None = None) -> Image.Image:
         image.close()
         raise InputError(f"image too large: {path} is {image.width}x{image.height}; scale it below {MAX_PIXELS} pixels")
     return image
+
+
+def _open(path: Path, source: BinaryIO | None) -> Image.Image:
+    Image.init()  # naming formats needs all decoders registered; a second call costs nothing
+    try:
+        return Image.open(source or path, formats=[kind for kind in READ if kind in Image.OPEN])
+    except UnidentifiedImageError:
+        # Only now: nearly no file needs that decoder.
+        if "HEIF" in Image.OPEN or _kind(path, source) != "HEIF" or "HEIF" in unread_kinds():
+            raise
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+        return Image.open(source or path, formats=["HEIF"])
+
+
+def _kind(path: Path, source: BinaryIO | None) -> str:
+    if source is None:
+        with path.open("rb") as stream:
+            return kind_of(stream.read(HEAD_BYTES))
+    source.seek(0)
+    kind = kind_of(source.read(HEAD_BYTES))
+    source.seek(0)
+    return kind
+
+
+def _cure(path: Path, source: BinaryIO | None) -> str:
+    kind = _kind(path, source)
+    missing = unread_kinds().get(kind)
+    return f"it is {kind}: {missing}" if missing else "convert it to JPEG or PNG"
 
 
 def load_rgb(path: Path, *, at_least: int | None = None) -> Image.Image:

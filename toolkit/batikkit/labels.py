@@ -21,7 +21,8 @@ def check_labels(labels: Sequence[str], *, source: str) -> tuple[str, ...]:
     if len(labels) < 2:
         raise InputError(f"{source} has {len(labels)} label(s): a classifier needs at least two motifs")
     for label in labels:
-        if not label.strip() or "\n" in label or "\r" in label:
+        # A byte-order mark at the start of the file belongs to no label.
+        if not label.strip() or "\n" in label or "\r" in label or label.startswith("\ufeff"):
             raise InputError(f"{source} has an empty or broken label {label!r}: give every motif a one-line name")
     repeated = sorted({label for label in labels if labels.count(label) > 1})
     if repeated:
@@ -56,4 +57,9 @@ def read_labels(path: Path) -> tuple[str, ...]:
         raise InputError(f"cannot read labels {path}: {error.strerror}; name the file with --labels") from error
     except UnicodeDecodeError as error:
         raise InputError(f"labels {path} are not UTF-8 (byte {error.start}): save the file as UTF-8") from error
-    return check_labels(text.rstrip("\r\n").splitlines(), source=str(path))
+    return check_labels(label_lines(text), source=str(path))
+
+
+def label_lines(text: str) -> list[str]:
+    """The lines of a label file. Only a line feed ends one: names may hold what `str.splitlines` takes for an end."""
+    return [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]

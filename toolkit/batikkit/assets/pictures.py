@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from batikkit import runs
 from batikkit.assets.manifest import ASSETS_MANIFEST
 from batikkit.errors import InputError
-from batikkit.images import IMAGE_SUFFIXES
+from batikkit.image_kinds import READ_SUFFIXES
 
 Pixels = NDArray[np.uint8]
 
@@ -60,7 +60,7 @@ def find_pictures(place: Path) -> Iterator[Path]:
     """
     if place.is_dir():
         yield from _nonempty(sorted(_within(place)), f"no pictures in {place}: its files end in none of "
-                             f"{', '.join(sorted(IMAGE_SUFFIXES))}")  # fmt: skip
+                             f"{', '.join(sorted(READ_SUFFIXES))}")  # fmt: skip
     elif not place.exists() and glob.has_magic(str(place)):
         # Path.glob takes no absolute pattern.
         matched = sorted(glob.glob(str(place), recursive=True))  # noqa: PTH207
@@ -74,7 +74,7 @@ def _within(folder: Path) -> Iterator[Path]:
     for parent, children, names in os.walk(folder):
         children[:] = [child for child in children if not child.startswith(".")]
         for name in names:
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES:
+            if not name.startswith(".") and Path(name).suffix.lower() in READ_SUFFIXES:
                 yield Path(parent, name)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -78,10 +79,32 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Damaged EXIF blocks and the like: the picture itself is read, and what cannot be read is told by name.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
+        _refuse_undecodable([*(sys.argv[1:] if argv is None else argv), _here()])
         _run(argv)
     except BatikkitError as error:
         typer.secho(f"batikkit: {error}", fg="red", err=True)
         sys.exit(error.exit_code)
+
+
+def _refuse_undecodable(names: Sequence[str]) -> None:
+    """Paths go into run records, reports and pages, which are UTF-8.
+
+    Raises:
+        InputError: a path that is not UTF-8.
+    """
+    for name in names:
+        try:
+            name.encode("utf-8")
+        except UnicodeEncodeError:
+            known = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            raise InputError(f"the name {known} is not UTF-8: rename that folder or file") from None
+
+
+def _here() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was removed meanwhile
+        return ""
 
 
 def _run(argv: Sequence[str] | None) -> None:
@@ -91,6 +114,12 @@ def _run(argv: Sequence[str] | None) -> None:
         if "No usable temporary directory" not in str(error):
             raise
         raise InputError(f"{error.strerror}: set TMPDIR to a folder that can be written") from error
+    except UnicodeEncodeError as error:
+        # Only names of files come with such halves of characters, where they are not UTF-8.
+        if not "\udc80" <= error.object[error.start] <= "\udcff":
+            raise
+        _refuse_undecodable([error.object])
+        raise
     except ImportError as error:
         trouble = numpy_trouble(error)
         if trouble is None:

@@ -29,6 +29,12 @@ def check(
     unit: Unit = "cloth",
     group_by: GroupBy = None,
     weights: LookWeights = "imagenet",
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Also list photographs whose label the others contradict.")
+    ] = False,
+    learning: Annotated[
+        bool, typer.Option("--learning", help="Also tell what more photographs would bring, and of which motif most.")
+    ] = False,
     split_file: Annotated[
         Path | None, typer.Option("--split", metavar="FILE", help="Check this split.csv for leaks.")
     ] = None,
@@ -44,14 +50,18 @@ def check(
     Example: batikkit data check photos/ --html check.html
     """
     from batikkit.console import note, progress
-    from batikkit.data.check import check_folder
+    from batikkit.data.check import Closer, check_folder
     from batikkit.data.check_report import write_report
     from batikkit.data.prepared import Grouping
+    from batikkit.network.frozen import best_describer
     from batikkit.network.texture import best_texture
 
     grouping = Grouping(unit, group_by, best_texture(weights))
+    closer = Closer(labels, learning, best_describer(weights) if labels or learning else None)
     with progress("check images") as advance:
-        report = check_folder(folder, grouping, split_file=split_file, cache=not no_cache, advance=advance)
+        report = check_folder(
+            folder, grouping, closer=closer, split_file=split_file, cache=not no_cache, advance=advance
+        )
     _print_report(report)
     if json_file:
         write_report(json_file, report)
@@ -63,6 +73,8 @@ def check(
             note(f"wrote {html}")
         if sheets:
             note(f"wrote {write_sheets(sheets, folder, report)} contact sheets into {sheets}")
+    if strict and any(finding.kind == "split-missing" for finding in report.findings):
+        raise VerificationError(f"--strict: some images of {split_file} are not here, so nobody can tell what leaks")
     if strict and report.would_leak:
         raise VerificationError(f"--strict: {report.verdict[-1]}")
 
@@ -179,7 +191,11 @@ def _print_report(report: CheckReport) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
+    from batikkit.data.learning import told
+
     console = Console(highlight=False)
+    for line in report.understood:
+        console.print(Text.assemble(("understood  ", "bold"), printable(line)), soft_wrap=True)
     figures = ("images", "independent", "cloths", "shortest px", "median px")
     table = Table("class", *(Column(name, justify="right") for name in figures), "formats")
     for facts in report.classes:
@@ -202,6 +218,8 @@ def _print_report(report: CheckReport) -> None:
             console.print(Text(f"         {printable(path)}"), soft_wrap=True)
         if len(finding.paths) > _LISTED:
             console.print(Text(f"         and {len(finding.paths) - _LISTED} more (--json or --html names them all)"))
+    for line in told(report.learning) if report.learning else ():
+        console.print(Text.assemble(("learning  ", "bold"), printable(line)), soft_wrap=True)
     for line in report.verdict:
         console.print(Text.assemble(("verdict  ", "bold"), printable(line)), soft_wrap=True)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from batikkit.cli.options import GroupBy, JsonFile, LookWeights, RunsDir, Unit
 from batikkit.errors import InputError
 
+if TYPE_CHECKING:
+    from batikkit.evaluation.held_out import HeldOut, Knowledge
+    from batikkit.evaluation.predictions import Predictions
+
 PARTS = ("test", "validation", "train")
+_LISTED = 10
 
 
 def evaluate(
@@ -41,6 +46,9 @@ def evaluate(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where the report goes.", show_default="RUN/evaluation/MODEL"),
     ] = None,
+    why: Annotated[
+        bool, typer.Option("--why", help="Name for each mistake the training photographs that speak most for it.")
+    ] = False,
     runs_dir: RunsDir = Path("runs"),
     json_file: JsonFile = None,
 ) -> None:
@@ -56,12 +64,15 @@ def evaluate(
     from batikkit.data.prepared import Grouping
     from batikkit.evaluation.held_out import hold_out
     from batikkit.evaluation.subject import evaluate_subject, find_subject
+    from batikkit.evaluation.why import describer_of
     from batikkit.network.texture import best_texture
 
     if part not in PARTS:
         raise InputError(f"--part {part!r}: choose {', '.join(PARTS)}")
     subject = find_subject(place, runs_dir=runs_dir, labels=labels)
     knowledge = subject.knowledge()
+    if why:
+        describer_of(weights, knowledge)  # before minutes go into answers
     root = data or knowledge.root
     if root is None:
         raise InputError(f"{subject.model} belongs to no run: name photographs to test on with --data DIR")
@@ -78,3 +89,19 @@ def evaluate(
     base = subject.run / "evaluation" if subject.run else Path("evaluation")
     folder = out or base / name
     show(found, write(folder, found, name="evaluation", predictions=predictions, json_file=json_file))
+    if why:
+        _explain(folder, held, predictions, knowledge, weights)
+
+
+def _explain(folder: Path, held: HeldOut, predictions: Predictions, knowledge: Knowledge, weights: str) -> None:
+    from batikkit.console import note, progress
+    from batikkit.evaluation.why import describer_of, find_reasons, write_reasons
+
+    describer = describer_of(weights, knowledge)
+    with progress("look for what speaks for mistakes") as advance:
+        reasons = find_reasons(held, predictions, knowledge, describer, advance=advance)
+    assert knowledge.root is not None
+    for one in reasons[:_LISTED]:
+        typer.echo(f"{one.path} ({one.truth}) was read as {one.answer}: {', '.join(one.speaking)}")
+    write_reasons(folder, reasons, asked=held.root, learned=knowledge.root, described=describer.name)
+    note(f"{len(reasons)} mistakes and what speaks for each: {folder / 'why.html'}")

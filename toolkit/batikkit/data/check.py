@@ -2,32 +2,60 @@
 
 from __future__ import annotations
 
-import functools
-import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from batikkit.console import Advance
 from batikkit.data.check_report import CheckReport, ClassFacts, ImageGroup
 from batikkit.data.cloth_look import PlainTexture
-from batikkit.data.dataset import Sample, image_files, split_folders
+from batikkit.data.dataset import Sample
+from batikkit.data.doubts import LabelCheck, check_labels_of
+from batikkit.data.features import Describer, cloth_features, features_of
 from batikkit.data.findings import SEVERITIES, Finding, class_findings, file_findings
+from batikkit.data.folder_names import shown
 from batikkit.data.grouping import CLOTH, by_cloth, group_samples, groups_per_class, inspect_set, unnamed
 from batikkit.data.inspection import Inspection
+from batikkit.data.label_table import path_difference
+from batikkit.data.layout import Layout, read_layout, unread
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks
+from batikkit.data.learning import Learning, learn
 from batikkit.data.names import name_findings
 from batikkit.data.prepared import Grouping
+from batikkit.data.smoother import embed
 from batikkit.data.split import SPLITS, SplitRow, read_split
+from batikkit.data.telltale import circumstance_findings
+from batikkit.data.tree import Tree, read_tree
 from batikkit.errors import InputError
-from batikkit.images import IMAGE_SUFFIXES
+
+_KINDS = 6
+"""Kinds of other files that a line names."""
+
+
+@dataclass(frozen=True)
+class Closer:
+    """What else to look for, where that takes a network and minutes.
+
+    Attributes:
+        labels: Which labels the other photographs contradict.
+        learning: What more photographs would bring.
+        describer: The network; None takes what is seen of the cloths.
+    """
+
+    labels: bool = False
+    learning: bool = False
+    describer: Describer | None = None
 
 
 def check_folder(
     root: Path,
     grouping: Grouping | None = None,
     *,
+    closer: Closer | None = None,
     split_file: Path | None = None,
     cache: bool = True,
     advance: Advance | None = None,
@@ -37,6 +65,7 @@ def check_folder(
     Args:
         root: Folder with one subfolder per motif, or with train, validation and test folders that hold those.
         grouping: What belongs together, as in training.
+        closer: What else to look for.
         split_file: A `split.csv` to check for leaks.
         cache: Keep fingerprints between runs.
         advance: Called with (done, total) while reading and comparing.
@@ -44,43 +73,54 @@ def check_folder(
     Raises:
         InputError: no such folder, no images in it, or an unusable option.
     """
-    paths = list(image_files(root))
-    if not paths:
-        raise InputError(f"no images in subfolders of {root}: put each motif's photographs into a folder of its own")
-    folders = split_folders(paths)
-    depth = 1 if folders else 0
+    layout = read_layout(root)
+    paths, motif_of = list(layout.motif_of), layout.motif_of
     grouping = grouping or Grouping()
     looking = grouping.unit == CLOTH and bool(unnamed(paths, grouping.group_by))
     texture = (grouping.texture or PlainTexture()) if looking else None
-    label_of = functools.partial(_label, depth=depth) if looking else None
+    label_of = motif_of.__getitem__ if looking else None
     inspected = inspect_set(root, paths, label_of=label_of, texture=texture, cache=cache, advance=advance)
-    samples = tuple(Sample(i.path, _label(i.path, depth), i.sha256, i.sha256[:16]) for i in inspected.inspections)
+    samples = tuple(Sample(i.path, motif_of[i.path], i.sha256, i.sha256[:16]) for i in inspected.inspections)
     if samples:
         group_by = grouping.group_by
         samples = group_samples(samples, inspected.copies, cloths=inspected.cloths, group_by=group_by)
     proposing = looking and grouping.group_by is None and samples
     named = name_findings(samples, inspected.cloths.tolist(), inspected.copies.tolist()) if proposing else []
-    rows, split, missing = _split_of(samples, folders, split_file)
-    labels = sorted({_label(path, depth) for path in paths})
-    facts = _Facts(root, labels, inspected.inspections, samples, rows, split, texture.name if texture else "")
+    rows, split, missing = _split_of(samples, layout, split_file)
+    doubted, learning = None, None
+    if closer and (closer.labels or closer.learning) and len(layout.motifs) > 1:
+        found, network = inspected.inspections, closer.describer
+        features = features_of(root, found, network, cache=cache, advance=advance) if network else cloth_features(found)
+        described = network.name if network else texture.name if texture else ""
+        doubted, learning = _look_closer(closer, features, samples, described, advance)
+    facts = _Facts(
+        layout, inspected.inspections, samples, rows, split, texture.name if texture else "", doubted, learning
+    )
     return _report(facts, grouping, [
-        *file_findings(inspected.inspections, inspected.skipped), *missing, *_folder_findings(root, paths), *named,
+        *file_findings(inspected.inspections, inspected.skipped), *missing, *_layout_findings(layout, read_tree(root)),
+        *_untrained(layout, rows), *named,
     ])  # fmt: skip
 
 
-def _label(path: str, depth: int) -> str:
-    parts = path.split("/")
-    return parts[depth] if len(parts) > depth + 1 else ""
+def _look_closer(
+    closer: Closer, features: NDArray[np.float32], samples: Sequence[Sample], described: str, advance: Advance | None
+) -> tuple[LabelCheck | None, Learning | None]:
+    paths, labels, groups = zip(*((s.path, s.label, s.cloth or s.group) for s in samples), strict=True)
+    points = embed(features)
+    doubted = check_labels_of(points, paths, labels, groups, described=described) if closer.labels else None
+    return doubted, learn(points, labels, groups, advance=advance) if closer.learning else None
 
 
 def _split_of(
-    samples: Sequence[Sample], folders: Mapping[str, str], split_file: Path | None
+    samples: Sequence[Sample], layout: Layout, split_file: Path | None
 ) -> tuple[tuple[SplitRow, ...], str, list[Finding]]:
     if split_file is None:
-        rows = tuple(SplitRow(s, folders[s.path.split("/")[0]]) for s in samples) if folders else ()
-        return rows, "folders " + ", ".join(folders) if folders else "", []
+        rows = tuple(SplitRow(s, layout.split_of[s.path]) for s in samples) if layout.split_of else ()
+        return rows, layout.split_source, []
     given = {row.sample.path: row.split for row in read_split(split_file)}
     known = {s.path for s in samples}
+    if not known & given.keys():
+        raise InputError(path_difference(str(split_file), given, sorted(known), layout.root))
     absent = tuple(sorted(set(given) - known))
     rows = tuple(SplitRow(s, given[s.path]) for s in samples if s.path in given)
     missing = Finding(
@@ -92,13 +132,22 @@ def _split_of(
 
 @dataclass(frozen=True)
 class _Facts:
-    root: Path
-    labels: Sequence[str]
+    layout: Layout
     inspections: Sequence[Inspection]
     samples: Sequence[Sample]
     rows: Sequence[SplitRow]
     split: str
     looked: str
+    doubted: LabelCheck | None = None
+    learning: Learning | None = None
+
+    @property
+    def root(self) -> Path:
+        return self.layout.root
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.layout.motifs
 
 
 def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> CheckReport:
@@ -114,6 +163,9 @@ def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> Check
     findings += class_findings(images, groups_per_class(samples))
     findings += _group_findings(groups, grouping.group_by)
     findings += _cloth_findings(cloths, samples, facts.looked)
+    findings += _doubt_findings(facts.doubted)
+    known = [item.circumstances for item in facts.inspections]
+    findings += circumstance_findings(known, [s.label for s in samples], [s.cloth or s.group for s in samples])
     if leaks:
         advice = "its test figure is not to be trusted: move what belongs together to one side, or split again"
         listed = tuple(f"{leak.path} = {leak.copies[0]}" for leak in leaks)
@@ -123,7 +175,8 @@ def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> Check
     together = Counter(sample.cloth for sample in samples).values()
     expected = 0.0 if facts.split else sum(0.1 * n * (1 - 0.3 ** (n - 1)) for n in together)
     return CheckReport(
-        root=str(facts.root),
+        root=shown(str(facts.root)),
+        understood=(facts.layout.summary, *facts.layout.notes),
         images=len(facts.inspections),
         classes=_class_facts(facts.labels, facts.inspections, samples),
         modes=dict(Counter(item.mode for item in facts.inspections).most_common()),
@@ -134,6 +187,8 @@ def _report(facts: _Facts, grouping: Grouping, findings: list[Finding]) -> Check
         split=facts.split,
         leaks=leaks,
         expected_leaks=round(expected, 2),
+        doubted=facts.doubted,
+        learning=facts.learning,
         verdict=_verdict(facts, findings, groups, cloths, leaks, expected),
     )
 
@@ -201,22 +256,44 @@ def _group_findings(groups: Sequence[ImageGroup], group_by: str | None) -> list[
     return found
 
 
-def _folder_findings(root: Path, paths: Sequence[str]) -> list[Finding]:
-    found = []
-    names = sorted(os.listdir(root))  # noqa: PTH208 (names alone are wanted)
-    shown = [name.encode("utf-8", "replace").decode() for name in names]
-    loose = tuple(n for n in shown if Path(n).suffix.lower() in IMAGE_SUFFIXES and (root / n).is_file())
-    if loose:
-        found.append(
-            Finding("loose", "warning", f"{len(loose)} image(s) lie in no motif's folder", "move them into one", loose)
+def _doubt_findings(doubted: LabelCheck | None) -> Iterator[Finding]:
+    if doubted and doubted.doubts:
+        listed = tuple(f"{one.path}: looks like {one.suggested}" for one in doubted.doubts)
+        message = f"{len(listed)} label(s) are contradicted by the other photographs (seen by {doubted.described}; of "
+        message += f"wrong labels planted on trial this finds {doubted.planted_found:.0%})"
+        yield Finding("doubtful-labels", "warning", message, "look at each (--html shows them beside others)", listed)
+
+
+def _layout_findings(layout: Layout, tree: Tree) -> Iterator[Finding]:
+    for kind, cure, counts in unread(layout.root, layout.motif_of):
+        each = tuple(f"{motif}: {count}" for motif, count in sorted(counts.items()))
+        yield Finding("unread-kind", "error", f"{sum(counts.values())} {kind} photographs cannot be read", cure, each)
+    if layout.empty:
+        yield Finding(
+            "unused-folder", "error", f"{len(layout.empty)} folder(s) hold no photograph",
+            "add photographs or remove them: training refuses a motif without any", tuple(map(shown, layout.empty)),
+        )  # fmt: skip
+    for left in layout.left_out:
+        inside = "" if left.place == "." else f"{left.place}/"
+        rest = (path for path in tree.images if path.startswith(inside) and path not in layout.motif_of)
+        paths = tuple(shown(path) for path in rest if inside or "/" not in path)
+        advice = "nothing, or move them into a motif's folder"
+        yield Finding("loose", "warning", left.line, advice, paths)
+    if tree.others:
+        kinds = ", ".join(f"{kind} {count}" for kind, count in list(tree.other_kinds.items())[:_KINDS])
+        yield Finding(
+            "other-files", "info", f"{len(tree.others)} file(s) are no photographs: {shown(kinds)}", "nothing"
         )
-    used = {path.split("/")[0] for path in paths}
-    empty = tuple(n for n in names if not n.startswith((".", "__MACOSX")) and n not in used and (root / n).is_dir())
-    if empty:
-        found.append(
-            Finding("unused-folder", "info", f"{len(empty)} folder(s) hold no image or lead back up", "nothing", empty)
-        )
-    return found
+
+
+def _untrained(layout: Layout, rows: Sequence[SplitRow]) -> Iterator[Finding]:
+    trained = {row.sample.label for row in rows if row.split == "train"}
+    absent = tuple(motif for motif in layout.motifs if motif not in trained)
+    if rows and absent:
+        yield Finding(
+            "untrained", "error", f"{len(absent)} motif(s) have no training image", "put some into the train part, or "
+            "remove the motif: training refuses it", absent,
+        )  # fmt: skip
 
 
 def _class_facts(

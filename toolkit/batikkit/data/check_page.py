@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from batikkit import atomic
 from batikkit.data.check_report import CheckReport, ImageGroup
 from batikkit.data.contact_sheet import contact_sheet
+from batikkit.data.doubts import LabelCheck
 from batikkit.data.findings import Finding
+from batikkit.data.learning import Learning, told
 from batikkit.errors import InputError
 from batikkit.images import load_rgb
 
@@ -39,21 +41,29 @@ figure img{display:block;max-width:128px;max-height:128px}figcaption{overflow-wr
 
 def check_page(root: Path, report: CheckReport) -> str:
     """The whole page. Pictures are read from `root`; one that has vanished meanwhile leaves its name only."""
-    verdict = "".join(f"<p>{_text(line)}</p>" for line in report.verdict)
+    verdict = "".join(f"<p>{text(line)}</p>" for line in report.verdict)
     parts = [
-        f"<h1>{_text(root.name or str(root))}: data check</h1>",
+        f"<h1>{text(root.name or str(root))}: data check</h1>",
         f"<p>{report.images} images in {len(report.classes)} classes; pixels: {_counts(report.modes)}</p>",
+        *(f"<p>Understood: {text(line)}</p>" for line in report.understood),
         f"<div class=verdict>{verdict}</div>",
         "<h2>Classes</h2>",
         _class_table(report),
         "<h2>Findings</h2>",
         "".join(_finding(finding) for finding in report.findings) or "<p>Nothing odd.</p>",
+        *_more(report.learning),
+        *_doubts(root, report.doubted),
         *_groups(root, "Copies", "alike", report.groups),
         *_groups(root, "Photographs of one cloth", "one cloth", report.cloths),
     ]
+    return page_of(f"{root.name}: data check", parts)
+
+
+def page_of(title: str, parts: Iterable[str]) -> str:
+    """A page without scripts or outside links."""
     return (
         "<!doctype html><html lang=en><meta charset=utf-8>"
-        f"<title>{_text(root.name)}: data check</title><style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
+        f"<title>{text(title)}</title><style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n"
     )
 
 
@@ -91,7 +101,7 @@ def _class_table(report: CheckReport) -> str:
         f"<th>{name}" for name in ("class", "images", "independent", "cloths", "shortest px", "median px", "formats")
     )
     rows = "".join(
-        f"<tr><td>{_text(c.label)}<td>{c.images}<td>{c.groups}<td>{c.cloths}<td>{c.shortest_px}<td>{c.median_px}"
+        f"<tr><td>{text(c.label)}<td>{c.images}<td>{c.groups}<td>{c.cloths}<td>{c.shortest_px}<td>{c.median_px}"
         f"<td>{_counts(c.formats)}"
         for c in report.classes
     )
@@ -99,12 +109,34 @@ def _class_table(report: CheckReport) -> str:
 
 
 def _finding(finding: Finding) -> str:
-    listed = "".join(f"<li>{_text(path)}" for path in finding.paths[:_LISTED])
+    listed = "".join(f"<li>{text(path)}" for path in finding.paths[:_LISTED])
     more = f"<li>and {len(finding.paths) - _LISTED} more" if len(finding.paths) > _LISTED else ""
-    line = (
-        f"<b class={finding.severity}>{finding.severity}</b> {_text(finding.message)}. <i>{_text(finding.advice)}</i>"
-    )
+    line = f"<b class={finding.severity}>{finding.severity}</b> {text(finding.message)}. <i>{text(finding.advice)}</i>"
     return f"<details><summary>{line}</summary><ul>{listed}{more}</ul></details>" if listed else f"<p>{line}</p>"
+
+
+def _more(learning: Learning | None) -> Iterable[str]:
+    if learning is not None:
+        lines = "".join(f"<li>{text(line)}" for line in told(learning))
+        yield f"<h2>What more photographs would bring</h2><ul>{lines}</ul>"
+
+
+def _doubts(root: Path, doubted: LabelCheck | None) -> Iterable[str]:
+    if doubted is None:
+        return
+    yield f"<h2>Labels that the others contradict: {len(doubted.doubts)}</h2>"
+    yield (
+        f"<p>The others name the given motif of {doubted.read:.1%} of the photographs. Of wrong labels planted on "
+        f"trial {doubted.planted_found:.0%} are found like this. Seen by {text(doubted.described)}.</p>"
+        "<div class=groups>"
+    )
+    for number, one in enumerate(doubted.doubts[:MAX_GROUPS], 1):
+        yield (
+            f"<div class=group><h4>{number}. labelled {text(one.label)}, looks like {text(one.suggested)} "
+            f"(ahead by {one.margin:.2f})</h4>{strip(root, [one.path])}<h4>most alike of {text(one.suggested)}</h4>"
+            f"{strip(root, one.alike)}<h4>most alike of {text(one.label)}</h4>{strip(root, one.own)}</div>"
+        )
+    yield "</div>"
 
 
 def _groups(root: Path, title: str, how: str, groups: Sequence[ImageGroup]) -> Iterable[str]:
@@ -119,27 +151,28 @@ def _groups(root: Path, title: str, how: str, groups: Sequence[ImageGroup]) -> I
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return _text(", ".join(f"{name} {count}" for name, count in counts.items()))
+    return text(", ".join(f"{name} {count}" for name, count in counts.items()))
 
 
 def _group(root: Path, number: int, group: ImageGroup, how: str) -> str:
     how = "equal files" if group.exact else how
     where = f", in {' and '.join(group.splits)}" if group.splits else ""
-    labels = " and ".join(_text(label) for label in group.labels)
+    labels = " and ".join(text(label) for label in group.labels)
     wrong = " class=error" if len(group.labels) > 1 else ""
     more = f"<p>and {len(group.paths) - MAX_PER_GROUP} more</p>" if len(group.paths) > MAX_PER_GROUP else ""
     return (
         f"<div class=group><h4{wrong}>{number}. {labels}: {len(group.paths)} images, {how}{where}</h4>"
-        f"{_strip(root, group.paths[:MAX_PER_GROUP])}{more}</div>"
+        f"{strip(root, group.paths[:MAX_PER_GROUP])}{more}</div>"
     )
 
 
-def _strip(root: Path, paths: Iterable[str]) -> str:
+def strip(root: Path, paths: Iterable[str]) -> str:
+    """Thumbnails beside each other, with their names."""
     figures = []
     for path in paths:
         picture = _thumbnail(root, path)
         image = f'<img alt="" src="{_data_uri(picture)}">' if picture is not None else "(cannot be read)"
-        figures.append(f"<figure>{image}<figcaption>{_text(path)}</figcaption></figure>")
+        figures.append(f"<figure>{image}<figcaption>{text(path)}</figcaption></figure>")
     return f"<div class=strip>{''.join(figures)}</div>"
 
 
@@ -161,5 +194,6 @@ def _data_uri(picture: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _text(text: str) -> str:
-    return escape(text, quote=True)
+def text(raw: str) -> str:
+    """Text as HTML."""
+    return escape(raw, quote=True)

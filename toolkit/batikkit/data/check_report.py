@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from batikkit import atomic
+from batikkit.data.doubts import Doubt, LabelCheck
 from batikkit.data.findings import Finding
 from batikkit.data.leaks import Leak
+from batikkit.data.learning import Gain, Learning
 from batikkit.errors import InputError
 
-SCHEMA_VERSION = 2
-"""1: knew copies only."""
+SCHEMA_VERSION = 3
+"""1: knew copies only. 2: knew nothing of layouts, labels and circumstances."""
 
 _NAMED = 4
 """Files of a group that a line names before it only counts."""
@@ -72,6 +74,7 @@ class CheckReport:
 
     Attributes:
         root: The folder, as given.
+        understood: What the folder was taken for, in one line, and what was not obvious about it.
         images: Readable images.
         classes: One entry per class, sorted.
         modes: Pillow mode -> images.
@@ -83,10 +86,13 @@ class CheckReport:
         leaks: Images of that split that are copies, or of the cloth, of an earlier part's.
         expected_leaks: Without a split: how many test images of a random 70/20/10 split would have a copy or their
             cloth in training, on average.
+        doubted: Labels that the other photographs contradict; None where that was not asked for.
+        learning: What more photographs would bring; None where that was not asked for.
         verdict: What to do, one line each.
     """
 
     root: str
+    understood: tuple[str, ...]
     images: int
     classes: tuple[ClassFacts, ...]
     modes: dict[str, int]
@@ -97,6 +103,8 @@ class CheckReport:
     split: str
     leaks: tuple[Leak, ...]
     expected_leaks: float
+    doubted: LabelCheck | None
+    learning: Learning | None
     verdict: tuple[str, ...]
 
     @property
@@ -132,12 +140,26 @@ def read_report(path: Path) -> CheckReport:
             raise InputError(f"{path} is of another batikkit version: check the data again")
         facts.pop("would_leak")
         for name, kind in _PARTS.items():
-            facts[name] = tuple(kind(**{k: _tuples(v) for k, v in entry.items()}) for entry in facts[name])
+            facts[name] = _entries(kind, facts[name])
+        if facts["doubted"] is not None:
+            doubts = _entries(Doubt, facts["doubted"].pop("doubts"))
+            facts["doubted"] = LabelCheck(**facts["doubted"], doubts=doubts)
+        if facts["learning"] is not None:
+            facts["learning"] = _learning(facts["learning"])
         return CheckReport(**{key: _tuples(value) for key, value in facts.items()})
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not a data check report: check the data again") from error
+
+
+def _learning(facts: dict[str, Any]) -> Learning:
+    (doubled,), motifs = _entries(Gain, [facts["doubled"]]), _entries(Gain, facts["motifs"])
+    return Learning(tuple((int(n), float(read)) for n, read in facts["measured"]), doubled, motifs)
+
+
+def _entries(kind: Any, entries: Any) -> tuple[Any, ...]:
+    return tuple(kind(**{key: _tuples(value) for key, value in entry.items()}) for entry in entries)
 
 
 def _tuples(value: Any) -> Any:

@@ -21,12 +21,14 @@ IMBALANCE = 4.0
 """Largest class against smallest beyond which plain accuracy misleads."""
 
 EXTENSIONS = {
-    "JPEG": {".jpg", ".jpeg", ".jfif"},
-    "PNG": {".png"},
-    "BMP": {".bmp"},
+    "JPEG": {".jpg", ".jpeg", ".jpe", ".jfif"},
+    "PNG": {".png", ".apng"},
+    "BMP": {".bmp", ".dib"},
     "GIF": {".gif"},
     "WEBP": {".webp"},
     "TIFF": {".tif", ".tiff"},
+    "HEIF": {".heic", ".heif", ".hif"},
+    "AVIF": {".avif", ".avifs"},
 }
 
 

@@ -26,7 +26,7 @@ from batikkit.errors import BatikkitError
 
 FOLDER = ".batikkit-cache"
 FILE = "fingerprints.npz"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _FACTS = ("path", "size_bytes", "mtime_ns", "sha256", "format", "mode", "width", "height", "animated", "orientation")
 
 
@@ -93,7 +93,9 @@ def _inspection(row: list[Any], index: int, arrays: Mapping[str, NDArray[Any]]) 
     if arrays["described"][index]:
         cloth = ClothLook(arrays["cloth_texture"][index], arrays["cloth_colours"][index])
     look = Fingerprint(arrays["hashes"][index], arrays["tone"][index], arrays["colour"][index])
-    return Inspection(**dict(zip(_FACTS, row, strict=True)), look=look, cloth=cloth)
+    *facts, circumstances = row
+    told = dict(zip(_FACTS, facts, strict=True))
+    return Inspection(**told, look=look, cloth=cloth, circumstances=tuple(circumstances))
 
 
 def write_cache(file: Path, inspections: Sequence[Inspection], *, texture: str, copies: Groups, cloths: Groups) -> None:
@@ -104,7 +106,7 @@ def write_cache(file: Path, inspections: Sequence[Inspection], *, texture: str, 
         "texture": texture,
         "copies_key": copies.key,
         "cloths_key": cloths.key,
-        "files": [[getattr(item, name) for name in _FACTS] for item in inspections],
+        "files": [[*(getattr(item, name) for name in _FACTS), item.circumstances] for item in inspections],
     }
     arrays: dict[str, Any] = {
         "facts": np.frombuffer(json.dumps(facts).encode("utf-8"), np.uint8),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from batikkit.console import Advance
+from batikkit.data import circumstances
 from batikkit.data.cloth_look import LOOK_SIDE, ClothLook, Texture, cloth_looks
 from batikkit.data.fingerprint import DECODE_SIDE, Fingerprint, fingerprint
+from batikkit.data.folder_names import shown
 from batikkit.digest import stream_sha256
 from batikkit.errors import InputError
 from batikkit.images import damage_named, decode, open_image, resize
@@ -41,7 +44,7 @@ class Inspection:
         size_bytes: Length of the file.
         mtime_ns: When it was last written, as the file system says.
         sha256: Hash of its bytes, hex.
-        format: By content: `JPEG`, `PNG`, `BMP`, `GIF`, `WEBP` or `TIFF`.
+        format: By content: one of `image_kinds.READ`.
         mode: Pillow's name of its pixel layout, such as `RGB`, `P`, `CMYK`, `I;16`.
         width: Width as stored [pixels].
         height: Height as stored [pixels].
@@ -49,6 +52,7 @@ class Inspection:
         orientation: EXIF orientation, 1 (upright) to 8; 0 when it has none.
         look: Its fingerprint.
         cloth: What it shows of its cloth; None where nobody asked.
+        circumstances: How it was taken and saved, in numbers.
     """
 
     path: str
@@ -63,6 +67,7 @@ class Inspection:
     orientation: int
     look: Fingerprint
     cloth: ClothLook | None = None
+    circumstances: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,10 +138,11 @@ def _inspect(root: Path, relative: str, known: Mapping[str, Inspection], want_cl
     try:
         relative.encode("utf-8")
     except UnicodeEncodeError:
-        shown = relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        return Skipped(shown, "its name is not UTF-8; rename it"), None
+        return Skipped(shown(relative), "its name is not UTF-8; rename it"), None
     try:
         status = os.stat(root / relative)  # noqa: PTH116 (Path.stat is the same call, slower; there are many)
+        if not stat.S_ISREG(status.st_mode):
+            return Skipped(relative, "it is no file: a pipe or a device; remove it"), None
         earlier = known.get(relative)
         unchanged = earlier and (earlier.size_bytes, earlier.mtime_ns) == (status.st_size, status.st_mtime_ns)
         if earlier and unchanged and (earlier.cloth or not want_cloth):
@@ -171,6 +177,7 @@ def _look_into(root: Path, relative: str) -> tuple[Inspection, Image.Image]:
             kind, mode, (width, height) = image.format or "", image.mode, image.size
             animated = bool(getattr(image, "is_animated", False))
             orientation = _orientation(image.getexif().get(_EXIF_ORIENTATION, 0))
+            stored = circumstances.of_file(image, status.st_size)
             picture = decode(image, at_least=DECODE_SIDE)
     multi_picture = kind == "MPO"  # a JPEG with a preview or a second eye behind it
     inspection = Inspection(
@@ -185,6 +192,7 @@ def _look_into(root: Path, relative: str) -> tuple[Inspection, Image.Image]:
         animated=animated and not multi_picture,
         orientation=orientation,
         look=fingerprint(picture),
+        circumstances=(*stored, *circumstances.of_picture(picture)),
     )
     return inspection, picture
 

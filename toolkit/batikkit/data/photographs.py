@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit import processors
-from batikkit.data.dataset import image_files
+from batikkit.data.layout import Layout, motifs_known, read_layout, refuse_empty, refuse_unread_kinds
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 
@@ -47,21 +47,37 @@ class Photographs:
 
 
 def find_photographs(root: Path, labels: Sequence[str]) -> Photographs:
-    """Lists the photographs under `root`, whose subfolders are named as `labels`.
+    """Lists the photographs under `root`, whose motifs are told as `labels`; of a split the test part.
 
     Raises:
-        InputError: no such folder, no image in it, or a subfolder that is no motif of the model.
+        InputError: no such folder, no image in it, a motif that the model does not have, or one without a photograph.
     """
-    names = tuple(name for name in image_files(root) if "/" in name)
+    layout = motifs_known(root, read_layout(root), labels)
+    refuse_empty(layout)
+    refuse_unread_kinds(root, layout.motif_of)
+    names = tuple(path for path in layout.motif_of if layout.split_of.get(path, "test") == "test")
     if not names:
-        raise InputError(f"no images in subfolders of {root}: put each motif's photographs into a folder of its own")
-    strangers = sorted({name.split("/")[0] for name in names} - set(labels))
-    if strangers:
-        raise InputError(
-            f"{root} has a folder {strangers[0]!r}, which is no motif of this model: its motifs are {', '.join(labels)}"
-        )
-    truth = np.array([labels.index(name.split("/")[0]) for name in names], np.int64)
+        raise InputError(f"{root} has no photographs to test on: its {layout.split_source} hold others")
+    _refuse_unreadable_motif(root, layout, names)
+    truth = np.array([labels.index(layout.motif_of[name]) for name in names], np.int64)
     return Photographs(root, names, truth)
+
+
+def _refuse_unreadable_motif(root: Path, layout: Layout, names: Sequence[str]) -> None:
+    waiting: dict[str, list[str]] = {}
+    for name in names:
+        waiting.setdefault(layout.motif_of[name], []).append(name)
+    for motif, files in waiting.items():
+        if not any(_readable(root / file) for file in files):
+            raise InputError(f"no photograph of {motif!r} in {root} can be read: replace them, or remove the folder")
+
+
+def _readable(file: Path) -> bool:
+    try:
+        load_pixels(file, 32)
+    except InputError:
+        return False
+    return True
 
 
 def decoded_ahead(

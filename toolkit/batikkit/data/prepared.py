@@ -14,10 +14,10 @@ from batikkit.data.dataset import (
     Sample,
     check_class_counts,
     dataset_of,
-    image_files,
     refuse_unreadable,
-    split_folders,
+    usable_layout,
 )
+from batikkit.data.folder_names import motif_of_each, twins
 from batikkit.data.grouping import (
     CLOTH,
     COPY,
@@ -30,8 +30,11 @@ from batikkit.data.grouping import (
     inspect_set,
     unnamed,
 )
+from batikkit.data.label_table import path_difference
+from batikkit.data.layout import refuse_unread_kinds
 from batikkit.data.leaks import Leak, describe_leaks, find_cloth_leaks, find_leaks, seen_cloths
 from batikkit.data.split import SPLITS, SplitRow, assign_splits, of_split, read_split
+from batikkit.data.tree import read_tree
 from batikkit.errors import InputError, VerificationError
 
 _NAMED = 5
@@ -130,21 +133,18 @@ def load_dataset(
         raise InputError(f"--unit {asked.grouping.unit!r}: choose {' or '.join(UNITS)}")
     if split_file is not None:
         return _with_split_file(root, split_file, asked)
-    paths = list(image_files(root))
-    folders = split_folders(paths)
-    depth = 1 if folders else 0
-    inspected = _inspect_set(root, paths, lambda path: path.split("/")[depth], asked)
-    dataset = dataset_of(root, paths, inspected.inspections, inspected.skipped, strict=strict)
+    layout = usable_layout(root)
+    inspected = _inspect_set(root, list(layout.motif_of), layout.motif_of.__getitem__, asked)
+    dataset = dataset_of(layout, inspected.inspections, inspected.skipped, strict=strict)
     copies = _grouped(dataset.samples, inspected, asked.grouping)
-    if folders:
-        kept = "kept the split of the folders " + ", ".join(folders)
-        split_of = {sample.path: folders[sample.path.split("/")[0]] for sample in copies}
-        return _checked(dataset, copies, split_of, [kept], asked)
+    if layout.split_of:
+        notes = [*layout.told, f"kept the split of the {layout.split_source}"]
+        return _checked(dataset, copies, layout.split_of, notes, asked)
     samples, unit, told = _by_unit(copies, inspected, asked.grouping)
     dataset = replace(dataset, samples=samples)
     rows = assign_splits(samples, ratios=ratios, seed=seed)
     told += _unnamed_note(inspected, asked.grouping)
-    return _prepared(dataset, rows, [*told, *_notes(dataset, unit, copies)], unit)
+    return _prepared(dataset, rows, [*told, *layout.told, *_notes(dataset, unit, copies)], unit)
 
 
 def _inspect_set(root: Path, paths: Sequence[str], label_of: Callable[[str], str], asked: _Source) -> InspectedSet:
@@ -177,7 +177,11 @@ def _by_unit(
 def _with_split_file(root: Path, split_file: Path, asked: _Source) -> PreparedData:
     if not root.is_dir():
         raise InputError(f"no such folder: {root}; name the folder that {split_file} speaks of")
-    given = {row.sample.path: row for row in read_split(split_file)}
+    given, notes = _one_spelling(read_split(split_file))
+    present = read_tree(root).images
+    if not given.keys() & set(present):
+        raise InputError(path_difference(str(split_file), given, present, root))
+    refuse_unread_kinds(root, {path: row.sample.label for path, row in given.items()})
     inspected = _inspect_set(root, sorted(given), lambda path: given[path].sample.label, asked)
     refuse_unreadable(root, inspected.skipped, strict=asked.strict)
     samples = tuple(replace(given[i.path].sample, sha256=i.sha256) for i in inspected.inspections)
@@ -185,11 +189,19 @@ def _with_split_file(root: Path, split_file: Path, asked: _Source) -> PreparedDa
     changed = sum(given[s.path].sample.sha256 not in ("", s.sha256) for s in samples)
     copies = _grouped(samples, inspected, asked.grouping, {path: row.sample.group for path, row in given.items()})
     dataset = Dataset(root, labels, copies, inspected.skipped)
-    notes = [f"{changed} of {len(samples)} files have changed since {split_file} was made"] if changed else []
+    notes += [f"{changed} of {len(samples)} files have changed since {split_file} was made"] if changed else []
     notes += _unnamed_note(inspected, asked.grouping)
-    unused = len(set(image_files(root)) - set(given))
+    unused = len(set(present) - set(given))
     notes += [f"{unused} images of {root} are not in {split_file} and are left out"] if unused else []
     return _checked(dataset, copies, {path: row.split for path, row in given.items()}, notes, asked)
+
+
+def _one_spelling(rows: Sequence[SplitRow]) -> tuple[dict[str, SplitRow], list[str]]:
+    """Path -> row, with `Kawung` and `kawung` as one motif, and what to tell of that."""
+    counts = Counter(row.sample.label for row in rows)
+    motif_of = motif_of_each(counts, dict(counts))
+    samples = (replace(row.sample, label=motif_of[row.sample.label]) for row in rows)
+    return {row.sample.path: replace(row, sample=s) for row, s in zip(rows, samples, strict=True)}, twins(motif_of)
 
 
 def _unnamed_note(inspected: InspectedSet, grouping: Grouping) -> list[str]:
@@ -236,8 +248,24 @@ def _prepared(
     unit: str,
     leaks: tuple[Leak, ...] = (),
 ) -> PreparedData:
+    _refuse_untrained(dataset, rows)
     caution = seen_cloths(rows)
     return PreparedData(dataset, rows, (*((caution,) if caution else ()), *notes), leaks, unit, caution)
+
+
+def _refuse_untrained(dataset: Dataset, rows: Sequence[SplitRow]) -> None:
+    """A motif that is tested and never trained would be an output that learns nothing.
+
+    Raises:
+        InputError: names the motifs.
+    """
+    trained = {row.sample.label for row in rows if row.split == "train"}
+    absent = [label for label in dataset.labels if label not in trained]
+    if absent:
+        raise InputError(
+            f"no training image of {', '.join(map(repr, absent[:_NAMED]))} among {len(dataset.labels)} motifs of "
+            f"{dataset.root}: put some into the train part, or remove the motif"
+        )
 
 
 def _with_samples(rows: Sequence[SplitRow], samples: Sequence[Sample]) -> tuple[SplitRow, ...]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from batikkit.console import Advance
 from batikkit.data.cloth_look import PlainTexture, Texture
-from batikkit.data.dataset import Sample, image_files, split_folders
+from batikkit.data.dataset import Sample
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
+from batikkit.data.folder_names import folded
 from batikkit.data.grouping import (
     CLOTH,
     InspectedSet,
@@ -25,9 +26,11 @@ from batikkit.data.grouping import (
     unnamed,
 )
 from batikkit.data.inspection import Inspection, inspect_all
-from batikkit.data.photographs import find_photographs
+from batikkit.data.label_table import path_difference
+from batikkit.data.layout import motifs_known, read_layout, refuse_empty, refuse_unread_kinds
 from batikkit.data.prepared import Grouping
 from batikkit.data.split import SPLITS, SplitRow, read_split
+from batikkit.data.tree import read_tree
 from batikkit.errors import InputError
 
 SEEN = ("train", "validation")
@@ -88,19 +91,20 @@ def hold_out(
     Raises:
         InputError: a folder is no motif of the model, or nothing is left to test on.
     """
-    chosen = _listed(root, labels, part, split_file, knowledge)
-    # All files of the folder, not only these: the cache holds what was inspected last.
-    paths, grouping = sorted({*image_files(root), *chosen}), grouping or Grouping()
-    depth = 1 if split_folders(paths) else 0
-    motifs = {path: path.split("/")[min(depth, path.count("/"))] for path in paths} | chosen
+    if not root.is_dir():
+        raise InputError(f"no such folder: {root}; name the photographs with --data DIR")
+    # All files of the folder, not only those to test on: the cache holds what was inspected last.
+    motifs, chosen, notes = _listed(root, labels, part, split_file, knowledge)
+    paths, grouping = sorted(motifs), grouping or Grouping()
     looking = bool(unnamed(paths, grouping.group_by))
     inspected = inspect_set(
         root, paths, label_of=motifs.__getitem__ if looking else None, texture=grouping.texture, advance=advance
     )
-    notes = [f"skipped {item.path}: {item.reason}" for item in inspected.skipped if item.path in chosen]
+    notes += [f"skipped {item.path}: {item.reason}" for item in inspected.skipped if item.path in chosen]
     place = {item.path: index for index, item in enumerate(inspected.inspections)}
     inspections = tuple(item for item in inspected.inspections if item.path in chosen)
     samples = tuple(Sample(item.path, chosen[item.path], item.sha256, item.sha256[:16]) for item in inspections)
+    _refuse_unreadable_motif(root, chosen, samples)
     if samples:
         recorded = {row.sample.sha256: row.sample.group for row in knowledge.rows}
         # What the run knew to depend on each other stays together, though nothing here would show it.
@@ -123,35 +127,42 @@ def hold_out(
     return HeldOut(root, samples, (*notes, *told))
 
 
+def _refuse_unreadable_motif(root: Path, chosen: Mapping[str, str], samples: Sequence[Sample]) -> None:
+    gone = sorted(set(chosen.values()) - {sample.label for sample in samples})
+    if gone:
+        raise InputError(f"no photograph of {gone[0]!r} in {root} can be read: replace them, or remove the folder")
+
+
 def _listed(
     root: Path, labels: Sequence[str], part: str, split_file: Path | None, knowledge: Knowledge
-) -> dict[str, str]:
-    """Path -> motif of the images to look at."""
-    if not root.is_dir():
-        raise InputError(f"no such folder: {root}; name the photographs with --data DIR")
-    if split_file is not None:
-        return _of_part(read_split(split_file), labels, part, str(split_file))
-    if knowledge.root and knowledge.rows and root.resolve() == knowledge.root.resolve():
-        return _of_part(knowledge.rows, labels, part, "the run's split")
-    tops = split_folders(image_files(root))
-    folders = [root / top for top, split in tops.items() if split == part] if tops else [root]
-    if not folders:
-        raise InputError(f"{root} holds the folders {', '.join(tops)}, none of them for {part}: choose another --part")
-    found: dict[str, str] = {}
-    for folder in folders:
-        photographs = find_photographs(folder, labels)
-        inside = folder.relative_to(root).as_posix()
-        for name in photographs.names:
-            found[name if inside == "." else f"{inside}/{name}"] = name.split("/")[0]
-    return found
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Path -> motif of all images, the same of those to look at, and what to tell."""
+    own = knowledge.root and knowledge.rows and root.resolve() == knowledge.root.resolve()
+    rows = read_split(split_file) if split_file is not None else knowledge.rows if own else ()
+    if rows:
+        source = str(split_file) if split_file is not None else "the run's split"
+        present = read_tree(root).images
+        if not {row.sample.path for row in rows} & set(present):
+            raise InputError(path_difference(source, [row.sample.path for row in rows], present, root))
+        everything = {path: path.split("/")[0] for path in present if "/" in path}
+        chosen = _of_part(rows, labels, part, source)
+        refuse_unread_kinds(root, chosen)
+        return everything | {row.sample.path: row.sample.label for row in rows} | chosen, chosen, []
+    layout = motifs_known(root, read_layout(root), labels)
+    refuse_empty(layout)
+    refuse_unread_kinds(root, layout.motif_of)
+    if layout.split_of and part not in layout.split_of.values():
+        raise InputError(f"{root} has {layout.split_source}, none of them for {part}: choose another --part")
+    chosen = {path: motif for path, motif in layout.motif_of.items() if layout.split_of.get(path, part) == part}
+    return layout.motif_of, chosen, list(layout.told)
 
 
 def _of_part(rows: Sequence[SplitRow], labels: Sequence[str], part: str, source: str) -> dict[str, str]:
-    chosen = {row.sample.path: row.sample.label for row in rows if row.split == part}
-    strangers = sorted(set(chosen.values()) - set(labels))
+    known = {folded(label): label for label in labels}
+    strangers = sorted({row.sample.label for row in rows if folded(row.sample.label) not in known})
     if strangers:
         raise InputError(f"{source} names {strangers[0]!r}, which is no motif of this model ({', '.join(labels)})")
-    return chosen
+    return {row.sample.path: known[folded(row.sample.label)] for row in rows if row.split == part}
 
 
 def _unseen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _STYLE: dict[str, Any] = {
     "grid.alpha": 0.25,
     "figure.dpi": 160,
     "savefig.bbox": "tight",
+    "text.parse_math": False,  # a motif's name may hold dollars
 }
 _NAME_WIDTH = 22
 """Characters after which a motif's name goes on in a second line."""
@@ -74,7 +76,9 @@ def _draw(path: Path, draw: Callable[[Any], Any]) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    with plt.rc_context(_STYLE):  # type: ignore[arg-type]
+    # The font draws a box for what it lacks, such as emoji or Javanese letters; the pages show them.
+    with plt.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = draw(plt)
         with atomic.replacing(path) as temporary:
             figure.savefig(temporary, format="png")

@@ -32,10 +32,14 @@ def best_texture(weights: str | Path = "imagenet") -> Texture:
         weights: A MobileNetV2 no-top file in Keras' `.h5` layout; `imagenet` for one that Keras has downloaded before;
             `none` for no network. A file that is not there is no network either.
     """
+    file = best_weights(weights)
+    return PlainTexture() if file is None else NetworkTexture(file)
+
+
+def best_weights(weights: str | Path) -> Path | None:
+    """The weight file that is meant, where it and Keras are at hand."""
     file = None if str(weights) == "none" else downloaded() if str(weights) == "imagenet" else Path(weights)
-    if file is None or not file.is_file() or not _installed("tf_keras"):
-        return PlainTexture()
-    return NetworkTexture(file)
+    return file if file is not None and file.is_file() and _installed("tf_keras") else None
 
 
 def _installed(package: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from batikkit.errors import InputError
+from batikkit.labels import label_lines
 from batikkit.tflite.encoding import Normalization
 from batikkit.tflite.file import TfliteModel, verify_tflite
 from batikkit.tflite.flatbuffer import FlatbufferError, Table, parse_schema, read_flatbuffer
@@ -208,7 +209,7 @@ def _labels(scores: Table | None, files: Mapping[str, bytes], name: str) -> dict
             text = files[file_name].decode("utf-8")
         except UnicodeDecodeError:
             raise InputError(f"{name}: its attached {file_name!r} is not UTF-8; export it again") from None
-        found.setdefault(entry.text("locale"), tuple(text.splitlines()))
+        found.setdefault(entry.text("locale"), tuple(label_lines(text)))
     return found
 
 
