@@ -130,12 +130,16 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--only", default="", help="folds to run, such as 0,1 (all)")
     parser.add_argument("--unit", default="cloth", help="what never crosses folds: cloth or copy")
+    parser.add_argument("--look-weights", help="MobileNetV2 no-top file that tells cloths apart (that of --weights)")
     parser.add_argument("--fold-seed", type=int, default=0)
     parser.add_argument("--keep", type=Path, help="folder for frozen features (temporary)")
     asked = parser.parse_args()
     config = load_config(asked.preset, overrides=asked.overrides)
     data = load_dataset(
-        asked.folder, grouping=Grouping(unit=asked.unit, texture=best_texture(asked.weights), parts=asked.folds)
+        asked.folder,
+        grouping=Grouping(
+            unit=asked.unit, texture=best_texture(asked.look_weights or asked.weights), parts=asked.folds
+        ),
     )
     samples, labels = data.dataset.samples, data.dataset.labels
     results = []

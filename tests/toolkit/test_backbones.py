@@ -92,8 +92,8 @@ def test_lite0_knows_imagenet() -> None:
     scores = np.asarray(pooled(pixels)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     named = scores.argmax(axis=1)
     # Photographs of one class each, in the order of the classes: whoever is right on most rises through them.
-    rises = np.diff(named) >= 0
-    assert rises.mean() > 0.8
+    assert len(set(named)) > 30
+    assert (np.diff(named) >= 0).mean() > 0.8
 
 
 def _strangers() -> list[Path]:

@@ -215,7 +215,7 @@ def test_folds_test_every_image_once(stripes_for_training: Path, weights_or_none
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--set", "phase1_epochs=0"), "needs both phases"),
+        (("--set", "phase1_epochs=0"), "needs a frozen phase"),
         (("--folds", "1"), "--folds 1"),
         (("--folds", "2", "--split", "split.csv"), "--folds 2 makes its own splits"),
     ],

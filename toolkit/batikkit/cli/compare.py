@@ -53,7 +53,8 @@ def compare(
 ) -> None:
     """Train and test the paper's three systems on the same images: a CNN from scratch, MobileNetV2 frozen, fine-tuned.
 
-    The same command goes on where it was stopped; what is finished is kept.
+    Presets without a second phase have no fine-tuned system. The same command goes on where it was stopped; what is
+    finished is kept.
 
     Example: batikkit compare photos/ --preset small-data --folds 5
     """

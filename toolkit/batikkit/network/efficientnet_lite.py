@@ -43,6 +43,7 @@ PUBLISHED = {
     "project": "_project_conv",
     "project_BN": "_bn2",
 }
+CLASSIFIER, COUNTER = "_fc.", ".num_batches_tracked"
 NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -82,15 +83,20 @@ def installed_weights() -> Path:
 
 def _load(layers: Sequence[Any], path: Path) -> None:
     tensors = read_tensors(path)
+    left = {name for name in tensors if not name.startswith(CLASSIFIER) and not name.endswith(COUNTER)}
     try:
         for layer in layers:
             name = _published_name(layer.name)
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.set_weights([tensors[f"{name}.{part}"] for part in NORM_PARTS])
-            elif isinstance(layer, keras.layers.Conv2D):  # DepthwiseConv2D among them
+                left.difference_update(f"{name}.{part}" for part in NORM_PARTS)
+            elif layer.weights:
                 layer.set_weights([_kernel(tensors[f"{name}.weight"], layer)])
+                left.remove(f"{name}.weight")
     except (KeyError, ValueError) as error:
         raise InputError(f"weights {path} do not fit EfficientNet-Lite0: {first_line(error)[:120]}") from error
+    if left:
+        raise InputError(f"weights {path} do not fit EfficientNet-Lite0: it has no {min(left)}")
 
 
 def _published_name(name: str) -> str:

@@ -13,16 +13,15 @@ from batikkit.network.keras_backend import keras
 def initialise(all_layers: Sequence[Any], seed: int) -> None:
     """Weights for training from scratch within hundreds of steps, which Keras' own make too slow.
 
-    Kernels after He et al. (2015), whose fan-in Keras misjudges for depthwise kernels; residual branches start small
+    Kernels after He et al. (2015), but for the depthwise ones, which keep Keras' own; residual branches start small
     (Goyal et al. 2017); and batch normalization forgets its initial statistics in tens of steps instead of thousands.
     """
     rng = np.random.default_rng(seed)
     layers = {layer.name: layer for layer in all_layers}
     for name, layer in layers.items():
-        if isinstance(layer, keras.layers.Conv2D):  # DepthwiseConv2D among them
+        if isinstance(layer, keras.layers.Conv2D):  # DepthwiseConv2D is none
             shape = layer.get_weights()[0].shape
-            fan_in = np.prod(shape[:2]) if isinstance(layer, keras.layers.DepthwiseConv2D) else np.prod(shape[:3])
-            layer.set_weights([rng.normal(0, np.sqrt(2 / fan_in), shape).astype(np.float32)])
+            layer.set_weights([rng.normal(0, np.sqrt(2 / np.prod(shape[:3])), shape).astype(np.float32)])
         elif isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.9
             if name.replace("_project_BN", "_add") in layers and name.endswith("_project_BN"):

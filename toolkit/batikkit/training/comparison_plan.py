@@ -29,8 +29,8 @@ def make_plan(root: Path, config: TrainConfig, *, weights: str, splits: Sequence
         "weights": file_sha256(path) if path.is_file() else weights,
         "folds": len(splits),
         "splits_sha256": [hashlib.sha256(encode_split(rows)).hexdigest() for rows in splits],
-        **dataclasses.asdict(config),
-        "ratios": list(config.ratios),
+        # As JSON has them, so that a plan equals itself read back.
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(config).items()},
     }
 
 
