@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -37,7 +38,7 @@ def progress(description: str) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console, disable=_silent or not console.is_terminal) as bar:
         task = bar.add_task(description, total=None, figures="")
 
         def advance(done: int, total: int, figures: str = "", /) -> None:
@@ -46,8 +47,26 @@ def progress(description: str) -> Iterator[Advance]:
         yield advance
 
 
+_silent = False
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Neither notes nor bars; warnings are still told."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
+
 def note(message: str) -> None:
     """One line for the user on standard error."""
-    import sys
+    if not _silent:
+        print(message, file=sys.stderr, flush=True)
 
-    print(message, file=sys.stderr, flush=True)
+
+def warn(message: str) -> None:
+    """One line that the user must not miss, on standard error."""
+    print(f"batikkit: {message}", file=sys.stderr, flush=True)

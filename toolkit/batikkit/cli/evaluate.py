@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from batikkit.cli.options import GroupBy, JsonFile, LookWeights, RunsDir, Unit
+from batikkit.cli.options import GroupBy, JsonFile, LookWeights, Quiet, RunsDir, Unit
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 
 PARTS = ("test", "validation", "train")
 
@@ -16,7 +17,7 @@ PARTS = ("test", "validation", "train")
 def evaluate(
     place: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN|MODEL.tflite]", help="What to judge.", show_default="the newest run"),
+        typer.Argument(metavar="RUN|MODEL.tflite", help="What to judge.", show_default="the newest run"),
     ] = None,
     data: Annotated[
         Path | None,
@@ -43,6 +44,7 @@ def evaluate(
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Judge one model on photographs that it has not seen: accuracy with intervals, motifs, confusions.
 
@@ -52,14 +54,14 @@ def evaluate(
     Example: batikkit evaluate export/int8.tflite --data photos/
     """
     from batikkit.cli.comparison_output import show, write
-    from batikkit.console import note, progress
+    from batikkit.console import progress, warn
     from batikkit.data.prepared import Grouping
     from batikkit.evaluation.held_out import hold_out
     from batikkit.evaluation.subject import evaluate_subject, find_subject
     from batikkit.network.texture import best_texture
 
     if part not in PARTS:
-        raise InputError(f"--part {part!r}: choose {', '.join(PARTS)}")
+        raise InputError(f"--part {part!r}: {choices(part, PARTS)}")
     subject = find_subject(place, runs_dir=runs_dir, labels=labels)
     knowledge = subject.knowledge()
     root = data or knowledge.root
@@ -71,7 +73,7 @@ def evaluate(
             root, subject.labels, knowledge, part=part, split_file=split_file, grouping=grouping, advance=advance
         )
     for line in held.notes:
-        note(f"batikkit: {line}")
+        warn(line)
     with progress("evaluate") as advance:
         found, predictions = evaluate_subject(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
     name = subject.name if part == "test" else f"{subject.name}-{part}"
