@@ -6,13 +6,17 @@ STAMP := $(VENV)/.installed
 BROWSER := tests/browser
 KOTLIN := tests/kotlin/.compiler
 
-.PHONY: demo test light lint setup assets clean
+.PHONY: demo test fast light lint setup assets docs dist release-check clean
 
 demo: setup
 	$(BIN)/batikkit quickstart --out quickstart
 
 test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light $(BROWSER)/node_modules/.installed $(KOTLIN)/.installed $(VENV)-demo/.installed lint
 	$(BIN)/python -m pytest
+
+# What takes seconds: nothing that trains, converts or starts a browser.
+fast: setup
+	$(BIN)/python -m pytest -m 'not slow' tests/toolkit
 
 lint: setup
 	$(BIN)/ruff check .
@@ -83,5 +87,33 @@ elsewhere the hashes differ while the figures stay close. Made on x86-64 with AV
 endef
 export AGAIN
 
+# The wheel and the source archive, which a board or another computer installs from: docs/install.md.
+RELEASE := $(VENV)-release
+dist: $(RELEASE)/.installed
+	rm -rf dist
+	$(RELEASE)/bin/python -m build --outdir dist .
+
+# Before a release: metadata as PyPI wants them, and each extra from the wheel alone, in a fresh environment, does its work.
+EXTRAS ?= pi train qat lite0 demo
+release-check: dist
+	$(RELEASE)/bin/python -m twine check --strict dist/*
+	$(RELEASE)/bin/python tests/release_check.py dist $(EXTRAS)
+
+$(RELEASE)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(RELEASE)/bin/python -m pip install --quiet --group release
+	touch $@
+
+# The pages as a site, its links checked; only this needs MkDocs.
+docs: $(VENV)-docs/.installed
+	$(VENV)-docs/bin/python -m mkdocs build --strict --site-dir build/site
+
+$(VENV)-docs/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(VENV)-docs
+	$(VENV)-docs/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(VENV)-docs/bin/python -m pip install --quiet --group docs
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-mediapipe $(VENV)-legacy $(VENV)-pi $(VENV)-demo $(BROWSER)/node_modules $(KOTLIN) quickstart build
+	rm -rf $(VENV) $(VENV)-mediapipe $(VENV)-legacy $(VENV)-pi $(VENV)-demo $(RELEASE) $(VENV)-docs dist $(BROWSER)/node_modules $(KOTLIN) quickstart build

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -88,7 +89,7 @@ def read_budget(name: str) -> Budget:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"cannot read budget {name}: {getattr(error, 'strerror', None) or error}") from error
     else:
-        raise InputError(f"unknown budget {name!r}: choose {', '.join(budget_names())} or name a .toml file")
+        raise InputError(f"unknown budget {name!r}: {choices(name, budget_names())} or name a .toml file")
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -111,7 +112,7 @@ def _limits(raw: Mapping[str, Any], source: str) -> Limits:
     known = [f.name for f in dataclasses.fields(Limits)]
     for key, value in raw.items():
         if key not in known:
-            raise InputError(f"unknown limit {key!r} in budget {source}: known are {', '.join(known)}")
+            raise InputError(f"unknown limit {key!r} in budget {source}: {choices(key, known)}")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"limit {key} in budget {source} is {value!r}: it must be a number")
     return Limits(**{key: float(value) for key, value in raw.items()})

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 from batikkit.tflite.interpreters import RUNTIMES, find_runtime
 from batikkit_benchmarks.host import Host
 from batikkit_benchmarks.report import configuration
@@ -46,7 +47,7 @@ class Settings:
         for option, value, low in (
             ("--processes", self.processes, 1),
             ("--warmup", self.warmup, 0),
-            ("--runs", self.min_runs, 10),
+            ("--min-samples", self.min_runs, 10),
             ("--min-seconds", self.min_seconds, 0),
         ):
             if value < low:
@@ -90,7 +91,7 @@ def plan(selection: Selection, settings: Settings, host: Host) -> tuple[Configur
     runtimes = settings.runtimes or (find_runtime(),)
     for runtime in runtimes:
         if runtime not in RUNTIMES:
-            raise InputError(f"unknown runtime {runtime!r}: choose all or one of {', '.join(RUNTIMES)}")
+            raise InputError(f"unknown runtime {runtime!r}: {choices(runtime, ['all', *RUNTIMES])}")
     configurations = [
         Configuration(target, runtime, threads)
         for target in selection.targets

@@ -85,6 +85,11 @@ class Records:
             self.problem = str(error)
 
     @property
+    def place(self) -> Path | None:
+        """Where the report is, the place in the run first."""
+        return next((file for file in reversed(self.reports) if file in self._written), None)
+
+    @property
     def kept(self) -> str:
         """`written: a.json`, or how to keep a report the next time."""
         if self._written:

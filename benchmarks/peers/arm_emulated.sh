@@ -3,7 +3,7 @@
 # latency means nothing here, and the bench says so. On Debian 12's own ARM Python 3.11 (32 bit: and its NumPy 1):
 #
 #   benchmarks/peers/arm_emulated.sh WORK_FOLDER doctor export/int8.tflite                      # 32 bit, tflite-runtime
-#   BOARD=pi-4 benchmarks/peers/arm_emulated.sh WORK_FOLDER bench export/ --runs 10 --min-seconds 0    # 64 bit, LiteRT
+#   BOARD=pi-4 benchmarks/peers/arm_emulated.sh WORK_FOLDER bench export/ --min-samples 10 --min-seconds 0    # 64 bit, LiteRT
 #
 # BOARD is pi-3, pi-4 or pi-5: it names the processor. QEMU 7.2's own choice, `max`, computes int8 wrongly; and LiteRT
 # crashes where a 64-bit ARM process reads of an x86 processor in /proc/cpuinfo, so the board's is put in its place.

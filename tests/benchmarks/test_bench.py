@@ -121,7 +121,9 @@ def test_a_run_is_benched_by_default_and_keeps_its_report(
     write_run(run)
     export.rename(run / "export")
     answer = tmp_path / "answer.json"
-    code = run_cli("bench", "--runs-dir", str(run.parent), "--json", str(answer), "--min-seconds", "0", "--runs", "10")
+    code = run_cli(
+        "bench", "--runs-dir", str(run.parent), "--json", str(answer), "--min-seconds", "0", "--min-samples", "10"
+    )
     assert code == 0
     (kept,) = (run / "bench").glob("*.json")
     assert read_report(kept) == read_report(answer)
@@ -148,7 +150,7 @@ def test_all_means_every_runtime_that_works(
     shared_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = tmp_path / "all.json"
-    quick = ("--min-seconds", "0", "--runs", "10", "--json", str(answer))
+    quick = ("--min-seconds", "0", "--min-samples", "10", "--json", str(answer))
     assert run_cli("bench", str(shared_export / "float32.tflite"), *quick, "--runtime", "all") == 0
     measured = [result.runtime for result in read_report(answer).results]
     assert {"ai-edge-litert", "litert-compiled"} <= set(measured)
@@ -159,7 +161,7 @@ def test_all_means_every_runtime_that_works(
 
 def test_a_sweep_ends_at_the_usable_cpus(shared_export: Path, tmp_path: Path) -> None:
     answer = tmp_path / "sweep.json"
-    quick = ("--min-seconds", "0", "--runs", "10", "--json", str(answer))
+    quick = ("--min-seconds", "0", "--min-samples", "10", "--json", str(answer))
     assert run_cli("bench", str(shared_export / "int8.tflite"), *quick, "--threads", "sweep") == 0
     counts = [result.threads for result in read_report(answer).results]
     assert (counts[0], counts[-1]) == (1, read_host().usable_cores)
@@ -168,7 +170,7 @@ def test_a_sweep_ends_at_the_usable_cpus(shared_export: Path, tmp_path: Path) ->
 
 def test_a_failed_gate_is_exit_code_1_in_json_and_junit(shared_export: Path, tmp_path: Path) -> None:
     answer, junit = tmp_path / "answer.json", tmp_path / "gates.xml"
-    quick = ("--min-seconds", "0", "--runs", "10", "--json", str(answer), "--junit", str(junit))
+    quick = ("--min-seconds", "0", "--min-samples", "10", "--json", str(answer), "--junit", str(junit))
     int8 = str(shared_export / "int8.tflite")
     assert run_cli("bench", int8, *quick, "--max-size-mb", "10", "--min-agreement", "0.5") == 0
     assert run_cli("bench", int8, *quick, "--max-size-mb", "0.01", "--max-rss-mb", "500") == 1
@@ -213,7 +215,7 @@ def test_one_damaged_file_does_not_cost_the_others(export: Path, capsys: pytest.
     assert [result.variant for result in report.results] == ["float32", "float16"]
     (failure,) = report.failures
     assert "int8.tflite: not a TFLite file" in failure.reason
-    assert run_cli("bench", str(export), "--min-seconds", "0", "--runs", "10") == 1
+    assert run_cli("bench", str(export), "--min-seconds", "0", "--min-samples", "10") == 1
     assert "failed: int8: " in capsys.readouterr().out
     assert run_cli("bench", "--dry-run", str(export)) == 1
     assert run_cli("bench", str(export / "int8.tflite")) == 2  # asked for by name
@@ -302,7 +304,7 @@ def test_a_slow_warm_up_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "message"),
     [
         (("--threads", "0"), "--threads 0: a network needs at least one"),
-        (("--runs", "5"), "--runs 5: it must be at least 10"),
+        (("--min-samples", "5"), "--min-samples 5: it must be at least 10"),
         (("--processes", "0"), "--processes 0: it must be at least 1"),
         (("--warmup", "-1"), "--warmup -1: it must be at least 0"),
         (("--input-range", "1"), "--input-range '1': write what black and white become"),
@@ -315,7 +317,7 @@ def test_an_option_is_named_as_it_is_typed(
     assert message in capsys.readouterr().err
 
 
-FAST = ("--min-seconds", "0", "--runs", "10")
+FAST = ("--min-seconds", "0", "--min-samples", "10")
 
 
 @pytest.mark.parametrize("option", ["--json", "--junit"])
@@ -475,7 +477,7 @@ def test_bench_runs_where_heavy_packages_do_not_exist(shared_export: Path, tmp_p
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     answer = tmp_path / "answer.json"
     done = subprocess.run(
-        [*COMMAND, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "0", "--runs", "10"],
+        [*COMMAND, "bench", str(shared_export), "--json", str(answer), "--min-seconds", "0", "--min-samples", "10"],
         env=environment,
         capture_output=True,
         text=True,

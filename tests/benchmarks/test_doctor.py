@@ -173,7 +173,10 @@ def test_tflite_runtime_benches_in_its_own_environment(
     answer = tmp_path / "legacy.json"
     command = [legacy_python.with_name("batikkit"), "bench", shared_export, "--runtime", "tflite-runtime"]
     done = subprocess.run(
-        [*command, "--json", answer, "--min-seconds", "0", "--runs", "10"], capture_output=True, text=True, timeout=300
+        [*command, "--json", answer, "--min-seconds", "0", "--min-samples", "10"],
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(answer.read_text())

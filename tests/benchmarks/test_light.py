@@ -80,7 +80,17 @@ def test_the_export_folder_is_all_it_needs(installed: Path, shared_export: Path,
     home.mkdir()
     shutil.copytree(shared_export, folder)
     done = subprocess.run(
-        [installed / "batikkit", "bench", "export", "--min-seconds", "0", "--runs", "10", "--json", "board.json"],
+        [
+            installed / "batikkit",
+            "bench",
+            "export",
+            "--min-seconds",
+            "0",
+            "--min-samples",
+            "10",
+            "--json",
+            "board.json",
+        ],
         cwd=folder.parent,
         env={"HOME": str(home), "PATH": "/usr/bin:/bin"},
         capture_output=True,

@@ -47,7 +47,7 @@ def test_a_phone_benches_and_is_shown_beside_the_boards(shared_export: Path, tmp
     out = tmp_path / "phone.json"
     command = [
         sys.executable, "-c", "from batikkit.cli import main; main()", "bench", shared_export / "int8.tflite", ASSETS,
-        "--phone", "--address", "127.0.0.1", "--litert-js", PACKAGES, "--json", out, "--runs", "20",
+        "--phone", "--address", "127.0.0.1", "--litert-js", PACKAGES, "--json", out, "--min-samples", "20",
         "--min-seconds", "0.1", "--max-rss-mb", "100",
     ]  # fmt: skip
     served = subprocess.Popen(

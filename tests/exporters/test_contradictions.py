@@ -47,7 +47,7 @@ def _swap(labels: Path) -> None:
 
 READERS: dict[str, Callable[[Path, Path], list[object]]] = {
     "predict": lambda run, data: ["predict", run / "export/int8.tflite", next(data.glob("*/*.png"))],
-    "bench": lambda run, _data: ["bench", run, "--budget", "default", "--runs", 10, "--min-seconds", 0],
+    "bench": lambda run, _data: ["bench", run, "--budget", "default", "--min-samples", 10, "--min-seconds", 0],
     "bench --dry-run": lambda run, _data: ["bench", run / "export/int8.tflite", "--dry-run"],
     "evaluate": lambda run, data: ["evaluate", run / "export/int8.tflite", "--data", data],
     "assets": lambda run, _data: ["assets", run, "--out", run / "assets", "--no-web"],

@@ -108,9 +108,9 @@ def test_predict_ranks_the_motifs(
     images = sorted((stripes_for_training / "across").glob("*.png"))[:2]
     capsys.readouterr()
     with pytest.raises(SystemExit) as done:
-        main(["predict", str(export_folder / "int8.tflite"), *map(str, images), "--json", "--top", "2"])
+        main(["predict", str(export_folder / "int8.tflite"), *map(str, images), "--json", "-", "--top", "2"])
     assert done.value.code == 0
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    lines = json.loads(capsys.readouterr().out)["answers"]
     assert [line["image"] for line in lines] == [str(image) for image in images]
     scores = [guess["probability"] for guess in lines[0]["guesses"]]
     assert len(scores) == 2

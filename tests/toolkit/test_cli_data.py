@@ -30,7 +30,7 @@ def run(*arguments: object) -> int:
 
 
 def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("data", "check", stripes, "--strict", "--unit", "copy") == 0
+    assert run("data", "check", stripes, "--no-leaks", "--unit", "copy") == 0
     shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "[red]copy\x1b[31m.png")
     out, page = tmp_path / "check.json", tmp_path / "check.html"
     assert (
@@ -44,7 +44,7 @@ def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys
     assert json.loads(out.read_text())["would_leak"] is True
     assert page.read_text().startswith("<!doctype html>")
     assert len(list((tmp_path / "sheets").iterdir())) == 1
-    assert run("data", "check", stripes, "--strict") == 1
+    assert run("data", "check", stripes, "--no-leaks") == 1
 
 
 def test_json_on_standard_output_is_all_that_is_there(stripes: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_json_on_standard_output_is_all_that_is_there(stripes: Path, capsys: pyt
     assert json.loads(shown.out)["would_leak"] is True
     assert "a random split would leak" in shown.err
     # A failed gate still answers; wrong input does not.
-    assert run("data", "check", stripes, "--json", "-", "--strict") == 1
+    assert run("data", "check", stripes, "--json", "-", "--no-leaks") == 1
     assert json.loads(capsys.readouterr().out)["images"] == 37
     assert run("data", "check", stripes / "no", "--json", "-") == 2
     assert capsys.readouterr().out == ""

@@ -133,7 +133,7 @@ def test_the_light_path_runs(elsewhere: dict[str, str], stripes: Path, tmp_path:
     for name in ("batik_int8.tflite", "labels.txt"):
         (alone / name).write_bytes((ASSETS / name).read_bytes())
     photograph = ASSETS / "golden" / "01-as-is.png"
-    question = ("predict", alone / "batik_int8.tflite", photograph, "--json")
+    question = ("predict", alone / "batik_int8.tflite", photograph, "--json", "-")
     assert json.loads(run(elsewhere, CLI, *question)) == json.loads(run(dict(os.environ), CLI, *question))
     assert "runs under" in run(elsewhere, CLI, "bench", alone / "batik_int8.tflite", "--dry-run")
     run(elsewhere, CLI, "data", "check", stripes)

@@ -153,8 +153,10 @@ def test_predict_takes_folders_and_globs_and_goes_on_after_a_bad_file(
         shutil.copy(source, path)
     (deep / "broken.jpg").write_bytes(good[0].read_bytes()[:200])
     (deep / "notes.txt").write_text("no picture")
-    code, lines, told = _predict(capsys, FOLDER, tmp_path / "photos", "--json")
-    answers = [json.loads(line) for line in lines]
+    code, lines, told = _predict(capsys, FOLDER, tmp_path / "photos", "--json", "-")
+    document = json.loads("\n".join(lines))
+    answers = document["answers"]
+    assert [Path(entry["image"]).name for entry in document["unread"]] == ["broken.jpg"]
     assert code == 1
     assert {answer["image"] for answer in answers} == set(map(str, good))
     for answer in answers:

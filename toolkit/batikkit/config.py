@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 from batikkit.settings import TrainConfig as TrainConfig
 
 if sys.version_info >= (3, 11):
@@ -59,7 +60,7 @@ def config_from_mapping(values: Mapping[str, Any], *, source: str) -> TrainConfi
     checked: dict[str, Any] = {}
     for key, value in values.items():
         if key not in fields:
-            raise InputError(f"unknown setting {key!r} in {source}: known are {', '.join(sorted(fields))}")
+            raise InputError(f"unknown setting {key!r} in {source}: {choices(key, sorted(fields))}")
         checked[key] = _typed(key, value, type(fields[key].default))
     return TrainConfig(**checked)
 
@@ -82,7 +83,7 @@ def _read_preset(preset: str) -> dict[str, Any]:
     if preset.endswith(".toml"):
         return _parse_toml(Path(preset))
     if preset not in preset_names():
-        raise InputError(f"unknown preset {preset!r}: choose {', '.join(preset_names())} or name a .toml file")
+        raise InputError(f"unknown preset {preset!r}: {choices(preset, preset_names())} or name a .toml file")
     return dict(tomllib.loads(_preset_text(preset)))
 
 

@@ -52,7 +52,7 @@ def _bar(description: str, console: object) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    with Progress(*columns, console=console) as bar:
+    with Progress(*columns, console=console, disable=_silent) as bar:
         task = bar.add_task(description, total=None, figures="")
 
         def advance(done: int, total: int, figures: str = "", /) -> None:
@@ -117,6 +117,26 @@ def _clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
+_silent = False
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Neither notes nor bars; warnings are still told."""
+    global _silent
+    before, _silent = _silent, True
+    try:
+        yield
+    finally:
+        _silent = before
+
+
 def note(message: str) -> None:
     """One line for the user on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    if not _silent:
+        print(message, file=sys.stderr, flush=True)
+
+
+def warn(message: str) -> None:
+    """One line that the user must not miss, on standard error."""
+    print(f"batikkit: {message}", file=sys.stderr, flush=True)

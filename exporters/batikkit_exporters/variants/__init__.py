@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 from batikkit_exporters.variants.floating import DYNAMIC, FLOAT16, FLOAT32
 from batikkit_exporters.variants.integer import INT8, INT16X8
 from batikkit_exporters.variants.trained import CLUSTERED, INT8_QAT, PRUNED
@@ -22,5 +23,5 @@ def find_variant(name: str) -> Variant:
         InputError: there is none.
     """
     if name not in VARIANTS:
-        raise InputError(f"unknown variant {name!r}: choose {', '.join(VARIANTS)}")
+        raise InputError(f"unknown variant {name!r}: {choices(name, VARIANTS)}")
     return VARIANTS[name]

@@ -12,6 +12,7 @@ from batikkit import atomic
 from batikkit.assets.rejection import Rejection
 from batikkit.errors import InputError
 from batikkit.manifest import Manifest, manifest_from_raw
+from batikkit.nearest import choices
 
 ASSETS_MANIFEST = "manifest.json"
 SCHEMA_VERSION = 1
@@ -77,7 +78,7 @@ class AssetsManifest:
         for variant in self.variants:
             if variant.name == name:
                 return variant
-        raise InputError(f"no variant {name!r} in this folder: choose {', '.join(v.name for v in self.variants)}")
+        raise InputError(f"no variant {name!r} in this folder: {choices(name, [v.name for v in self.variants])}")
 
 
 def write_assets_manifest(folder: Path, manifest: AssetsManifest) -> None:

@@ -24,6 +24,7 @@ from batikkit.cli.doctor import doctor
 from batikkit.cli.evaluate import evaluate
 from batikkit.cli.export import export
 from batikkit.cli.foundation import numpy_trouble
+from batikkit.cli.grammar import USAGE_ERROR, Command, usage_error
 from batikkit.cli.predict import predict
 from batikkit.cli.presets import presets
 from batikkit.cli.quickstart import quickstart
@@ -56,20 +57,20 @@ def _root(
     """Batik motif classification on the device: train, export to TFLite, prove it, bench it."""
 
 
-app.command()(quickstart)
+app.command(cls=Command)(quickstart)
 app.add_typer(data, name="data")
-app.command()(presets)
-app.command()(train)
-app.command()(compare)
-app.command()(evaluate)
-app.command()(export)
-app.command()(predict)
-app.command()(bench)
-app.command()(report)
-app.command()(assets)
-app.command()(verify)
-app.command()(demo)
-app.command()(doctor)
+app.command(cls=Command)(presets)
+app.command(cls=Command)(train)
+app.command(cls=Command)(compare)
+app.command(cls=Command)(evaluate)
+app.command(cls=Command)(export)
+app.command(cls=Command)(predict)
+app.command(cls=Command)(bench)
+app.command(cls=Command)(report)
+app.command(cls=Command)(assets)
+app.command(cls=Command)(verify)
+app.command(cls=Command)(demo)
+app.command(cls=Command)(doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -109,7 +110,13 @@ def _here() -> str:
 
 def _run(argv: Sequence[str] | None) -> None:
     try:
-        app(args=None if argv is None else list(argv), prog_name="batikkit")
+        code = app(args=None if argv is None else list(argv), prog_name="batikkit", standalone_mode=False)
+        sys.exit(code or 0)
+    except USAGE_ERROR as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            typer.echo(str(error), err=True)
+            sys.exit(2)
+        raise usage_error(error, sys.argv[1:] if argv is None else argv) from error
     except FileNotFoundError as error:
         if "No usable temporary directory" not in str(error):
             raise

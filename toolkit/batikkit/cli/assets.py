@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import RunsDir
+from batikkit.cli.options import JsonFile, Quiet, RunsDir
 
 if TYPE_CHECKING:
     from batikkit.assets.litert_js import Files
@@ -44,6 +44,8 @@ def assets(
         str | None, typer.Option(metavar="TEXT", help="How to make it again, for the model card.", hidden=True)
     ] = None,
     runs_dir: RunsDir = Path("runs"),
+    json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Write the drop-in folder for apps: models, labels, golden vectors, model card, README and Kotlin code.
 
@@ -51,6 +53,7 @@ def assets(
     """
     from batikkit.assets.build import Extras, build_assets
     from batikkit.assets.targets import targets
+    from batikkit.cli.answer import made
     from batikkit.console import note, progress
     from batikkit.runs import resolve_run
 
@@ -65,7 +68,8 @@ def assets(
         typer.echo(f"{variant.file}: {size}, test accuracy {figures.evaluation.report.accuracy:.1%}")
         for target in targets(figures):
             typer.echo(f"  {target.what}: {target.value:.1%} (aim: {target.wanted}): {target.verdict}")
-    typer.echo(f"{out}: {sum(path.stat().st_size for path in out.rglob('*') if path.is_file()) / 1e6:.2f} MB in all")
+    typer.echo(f"{sum(path.stat().st_size for path in out.rglob('*') if path.is_file()) / 1e6:.2f} MB in all")
+    made(out, json_file=json_file, answer={"variants": [variant.file for variant in done.manifest.variants]})
     note(f"next: batikkit verify {out}")
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import InputRange, JsonFile, Logits, RunsDir, Seed, pair
+from batikkit.cli.options import InputRange, JsonFile, Logits, Quiet, RunsDir, Seed, pair
 
 if TYPE_CHECKING:
     from batikkit_benchmarks.budget import Budget
@@ -23,7 +23,7 @@ GATES = "Gates (exit code 1 when one fails)"
 def bench(
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN|FOLDER|FILE]...", help="What to bench.", show_default="the newest run"),
+        typer.Argument(metavar="RUN|FOLDER|FILE", help="What to bench.", show_default="the newest run"),
     ] = None,
     runtime: Annotated[
         list[str] | None,
@@ -35,8 +35,8 @@ def bench(
         typer.Option(help="Fresh processes for each; p50 gets their spread.", show_default="1, with --official 3"),
     ] = None,
     min_seconds: Annotated[float, typer.Option(help="Measure in each process at least this long.")] = 5.0,
-    runs: Annotated[int, typer.Option(help="Measure at least this many runs of each.")] = 100,
-    warmup: Annotated[int, typer.Option(help="Runs before the measured ones.")] = 10,
+    min_samples: Annotated[int, typer.Option(help="Time at least this many answers of each.")] = 100,
+    warmup: Annotated[int, typer.Option(help="Answers before the timed ones.")] = 10,
     official: Annotated[bool, typer.Option("--official", help="1024 runs and 60 s as MLPerf, 3 processes.")] = False,
     pin: Annotated[str | None, typer.Option(metavar="CPUS", help="Confine to CPUs such as 2,3, or 'auto'.")] = None,
     data: Annotated[
@@ -95,6 +95,7 @@ def bench(
     ] = None,
     seed: Seed = 0,
     json_file: JsonFile = None,
+    _quiet: Quiet = False,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Measure .tflite files on this device: latency, memory, size, accuracy and parity. Needs no TensorFlow.
@@ -115,7 +116,7 @@ def bench(
         threads=counts,
         processes=processes if processes is not None else OFFICIAL_PROCESSES if official else 1,
         warmup=warmup,
-        min_runs=OFFICIAL_RUNS if official else runs,
+        min_runs=OFFICIAL_RUNS if official else min_samples,
         min_seconds=OFFICIAL_SECONDS if official else min_seconds,
         seed=seed,
         cpus=_cpus(pin, max(counts)),
@@ -217,6 +218,7 @@ def _rehearse(selection: Selection, settings: Settings) -> None:
 def _measure(
     selection: Selection, settings: Settings, budget: Budget, json_file: Path | None, junit: Path | None
 ) -> None:
+    from batikkit.cli.answer import made
     from batikkit.console import note, progress
     from batikkit.errors import InputError
     from batikkit_benchmarks.bench import run_bench
@@ -246,6 +248,8 @@ def _measure(
     assert report is not None
     _show(report)
     note(records.kept)
+    if records.place:
+        made(records.place)
     if records.problem:
         raise InputError(f"{records.problem}; the table above is all there is")
     if report.failures or not all(gate.passed for gate in report.gates):

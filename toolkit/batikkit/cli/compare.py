@@ -18,6 +18,7 @@ from batikkit.cli.options import (
     JsonFile,
     Overrides,
     Preset,
+    Quiet,
     RunsDir,
     SplitFile,
     Strict,
@@ -50,6 +51,7 @@ def compare(
     cache_gb: CacheGb = 8.0,
     runs_dir: RunsDir = Path("runs"),
     json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Train and test the paper's three systems on the same images: a CNN from scratch, MobileNetV2 frozen, fine-tuned.
 

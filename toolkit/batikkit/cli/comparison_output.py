@@ -42,6 +42,8 @@ def show(found: Comparison, written: Sequence[Path]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from batikkit.cli.answer import made
+    from batikkit.console import note
     from batikkit.evaluation.text import confusion_table, system_table, verdicts
 
     console = Console()
@@ -60,4 +62,5 @@ def show(found: Comparison, written: Sequence[Path]) -> None:
     if worst:
         typer.echo("most confused: " + ", ".join(f"{motifs} ({counts[-1]})" for motifs, *counts in worst))
     for path in written:
-        typer.echo(str(path))
+        note(f"wrote {path}")
+    made(written[0].parent)

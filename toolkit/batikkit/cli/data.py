@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import Folds, GroupBy, JsonFile, LookWeights, Seed, Unit
+from batikkit.cli.grammar import Command
+from batikkit.cli.options import Folds, GroupBy, JsonFile, LookWeights, Quiet, Seed, Unit
 from batikkit.errors import InputError, VerificationError
 
 if TYPE_CHECKING:
@@ -22,10 +23,10 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Look at every file ag
 _LISTED = 10
 
 
-@data.command()
+@data.command(cls=Command)
 def check(
     folder: Folder,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when something would leak.")] = False,
+    no_leaks: Annotated[bool, typer.Option("--no-leaks", help="Exit with 1 when something would leak.")] = False,
     unit: Unit = "cloth",
     group_by: GroupBy = None,
     weights: LookWeights = "imagenet",
@@ -73,13 +74,13 @@ def check(
             note(f"wrote {html}")
         if sheets:
             note(f"wrote {write_sheets(sheets, folder, report)} contact sheets into {sheets}")
-    if strict and any(finding.kind == "split-missing" for finding in report.findings):
-        raise VerificationError(f"--strict: some images of {split_file} are not here, so nobody can tell what leaks")
-    if strict and report.would_leak:
-        raise VerificationError(f"--strict: {report.verdict[-1]}")
+    if no_leaks and any(finding.kind == "split-missing" for finding in report.findings):
+        raise VerificationError(f"--no-leaks: some images of {split_file} are not here, so nobody can tell what leaks")
+    if no_leaks and report.would_leak:
+        raise VerificationError(f"--no-leaks: {report.verdict[-1]}")
 
 
-@data.command()
+@data.command(cls=Command)
 def split(
     folder: Folder,
     out: Annotated[Path, typer.Option("--out", "-o", help="The file, or with --folds the new folder.")] = Path(
@@ -96,12 +97,15 @@ def split(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     no_cache: NoCache = False,
     seed: Seed = 0,
+    json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Split a set so that no cloth crosses, nor any copy; the file goes into train --split.
 
     Example: batikkit data split photos/ --ratios 70,20,10 --seed 1 -o split.csv
     """
-    from batikkit.console import note, progress
+    from batikkit.cli.answer import made
+    from batikkit.console import note, progress, warn
     from batikkit.data.prepared import Grouping, load_dataset
     from batikkit.data.split import SPLITS, fold_rows, write_split
     from batikkit.network.texture import best_texture
@@ -118,37 +122,45 @@ def split(
     samples = prepared.dataset.samples
     splits = [fold_rows(samples, folds=folds, fold=fold, ratios=shares, seed=seed) for fold in range(folds)]
     for line in prepared.notes_on(*(splits or [prepared.rows])):
-        note(f"batikkit: {line}")
+        warn(line)
     if not folds:
         write_split(out, prepared.rows)
         _print_split(prepared, shares)
-        typer.echo(f"wrote {out}; next: batikkit train {folder} --split {out}")
+        counts = {name: sum(row.split == name for row in prepared.rows) for name in SPLITS}
+        made(out, json_file=json_file, answer={"images": counts, "files": [str(out)]})
+        note(f"next: batikkit train {folder} --split {out}")
         return
     for number, rows in enumerate(splits, 1):
         write_split(out / f"fold{number}.csv", rows)
     for stale in set(out.glob("fold*.csv")) - {out / f"fold{number}.csv" for number in range(1, folds + 1)}:
         stale.unlink()  # of another number of folds, which --force replaces
-    typer.echo(f"wrote {folds} splits into {out}; every image is tested once")
+    typer.echo(f"{folds} splits; every image is tested once")
+    written = [str(out / f"fold{number}.csv") for number in range(1, folds + 1)]
+    made(out, json_file=json_file, answer={"files": written})
+    note(f"next: batikkit train {folder} --split {written[0]}")
 
 
-@data.command()
+@data.command(cls=Command)
 def synth(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make; must not exist or be empty.")],
     motifs: Annotated[
         str | None, typer.Option(help="Names, separated by commas.", show_default="all that are drawn")
     ] = None,
     per_class: Annotated[int, typer.Option(help="Images per motif.")] = 60,
-    size: Annotated[int, typer.Option(help="Side [pixels].")] = 288,
+    size: Annotated[int, typer.Option(help="Side in pixels.")] = 288,
     variety: Annotated[float, typer.Option(help="How far turn and scale vary, 0 to 1.")] = 1.0,
     sheet: Annotated[Path | None, typer.Option(metavar="PATH", help="Also write a contact sheet (PNG).")] = None,
     seed: Seed = 0,
+    json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Draw batik motifs from their geometry; the same seed gives the same bytes.
 
     Example: batikkit data synth synthetic/ --motifs kawung,parang --per-class 40 --size 192 --seed 1
     """
     from batikkit import atomic
-    from batikkit.console import progress
+    from batikkit.cli.answer import made
+    from batikkit.console import note, progress
     from batikkit.data.contact_sheet import contact_sheet
     from batikkit.data.synth import MOTIFS, write_synthetic_set
     from batikkit.images import load_pixels
@@ -158,7 +170,7 @@ def synth(
         written = write_synthetic_set(
             out, motifs=names, per_class=per_class, size=size, seed=seed, variety=variety, progress=advance
         )  # fmt: skip
-    typer.echo(f"drew {len(written)} images of {len(names)} motifs into {out}")
+    typer.echo(f"drew {len(written)} images of {len(names)} motifs")
     if sheet:
         columns = min(per_class, 6)
         shown = [path for index, path in enumerate(written) if index % per_class < columns]
@@ -167,7 +179,8 @@ def synth(
             contact_sheet([load_pixels(path, 160) for path in shown], columns=columns, labels=labels).save(
                 temporary, format="PNG"
             )
-        typer.echo(f"wrote {sheet}")
+        note(f"wrote {sheet}")
+    made(out, json_file=json_file, answer={"images": len(written), "motifs": names})
 
 
 def parse_ratios(text: str) -> tuple[float, float, float]:

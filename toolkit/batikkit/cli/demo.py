@@ -9,7 +9,7 @@ import typer
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="A folder written by 'batikkit assets'.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder written by 'batikkit assets'.")] = Path(
         "android_demo_assets"
     ),
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets others in.")] = "127.0.0.1",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    model: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Also try this .tflite file.")] = None,
+    model: Annotated[Path | None, typer.Argument(metavar="FILE", help="Also try this .tflite file.")] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Say which runtimes work on this machine, how to cure the others, and which pretrained weights are at hand.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import GroupBy, JsonFile, LookWeights, RunsDir, Unit
+from batikkit.cli.options import GroupBy, JsonFile, LookWeights, Quiet, RunsDir, Unit
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 
 if TYPE_CHECKING:
     from batikkit.evaluation.held_out import HeldOut, Knowledge
@@ -21,7 +22,7 @@ _LISTED = 10
 def evaluate(
     place: Annotated[
         Path | None,
-        typer.Argument(metavar="[RUN|MODEL.tflite]", help="What to judge.", show_default="the newest run"),
+        typer.Argument(metavar="RUN|MODEL.tflite", help="What to judge.", show_default="the newest run"),
     ] = None,
     data: Annotated[
         Path | None,
@@ -51,6 +52,7 @@ def evaluate(
     ] = False,
     runs_dir: RunsDir = Path("runs"),
     json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Judge one model on photographs that it has not seen: accuracy with intervals, motifs, confusions.
 
@@ -60,7 +62,7 @@ def evaluate(
     Example: batikkit evaluate export/int8.tflite --data photos/
     """
     from batikkit.cli.comparison_output import show, write
-    from batikkit.console import note, progress
+    from batikkit.console import progress, warn
     from batikkit.data.prepared import Grouping
     from batikkit.evaluation.held_out import hold_out
     from batikkit.evaluation.subject import evaluate_subject, find_subject
@@ -68,7 +70,7 @@ def evaluate(
     from batikkit.network.texture import best_texture
 
     if part not in PARTS:
-        raise InputError(f"--part {part!r}: choose {', '.join(PARTS)}")
+        raise InputError(f"--part {part!r}: {choices(part, PARTS)}")
     subject = find_subject(place, runs_dir=runs_dir, labels=labels)
     knowledge = subject.knowledge()
     if why:
@@ -82,7 +84,7 @@ def evaluate(
             root, subject.labels, knowledge, part=part, split_file=split_file, grouping=grouping, advance=advance
         )
     for line in held.notes:
-        note(f"batikkit: {line}")
+        warn(line)
     with progress("evaluate") as advance:
         found, predictions = evaluate_subject(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
     name = subject.name if part == "test" else f"{subject.name}-{part}"

@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from batikkit.cli.options import RunsDir, Seed
+from batikkit.cli.options import JsonFile, Quiet, RunsDir, Seed
 from batikkit_exporters.variants import DEFAULT_VARIANTS, VARIANTS
+
+LADDER, FOREIGN, INT8 = "The ladder", "A model trained elsewhere", "Calibration and int8"
 
 
 def _variant_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -51,13 +53,20 @@ def export(
     target_drop: Annotated[
         float | None,
         typer.Option(
-            metavar="POINTS", min=0, max=100, help="Climb the quantization ladder until --int8 loses at most this."
+            metavar="POINTS",
+            min=0,
+            max=100,
+            rich_help_panel=LADDER,
+            help="Climb the quantization ladder until --int8 loses at most this.",
         ),
     ] = None,
     target_agreement: Annotated[
-        float, typer.Option(min=0, max=1, help="And agrees with the float model at least this much.")
+        float,
+        typer.Option(min=0, max=1, rich_help_panel=LADDER, help="And agrees with the float model at least this much."),
     ] = 0.99,
-    all_rungs: Annotated[bool, typer.Option("--all-rungs", help="Climb to the end, for the full table.")] = False,
+    all_rungs: Annotated[
+        bool, typer.Option("--all-rungs", rich_help_panel=LADDER, help="Climb to the end, for the full table.")
+    ] = False,
     compat: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Oldest runtime that has to load the files, such as 2.14.")
     ] = None,
@@ -65,24 +74,44 @@ def export(
         Path | None, typer.Option(metavar="DIR", help="Where the photographs are now, if they moved.")
     ] = None,
     model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A model trained elsewhere: .keras, .h5 or a SavedModel folder.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=FOREIGN,
+            help="A model trained elsewhere: .keras, .h5 or a SavedModel folder.",
+        ),
     ] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Its labels, one per line.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", rich_help_panel=FOREIGN, help="Its labels, one per line.")
+    ] = None,
     split: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Its split.csv.", show_default="a new split of --data")
+        Path | None,
+        typer.Option(
+            metavar="FILE", rich_help_panel=FOREIGN, help="Its split.csv.", show_default="a new split of --data"
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where a foreign model's files go.", show_default="export")
+        Path | None,
+        typer.Option(
+            "--out", "-o", rich_help_panel=FOREIGN, help="Where a foreign model's files go.", show_default="export"
+        ),
     ] = None,
     input_range: Annotated[
         str | None,
-        typer.Option(metavar="LOW,HIGH", help="What it takes black and white for.", show_default="0,255"),
+        typer.Option(
+            metavar="LOW,HIGH", rich_help_panel=FOREIGN, help="What it takes black and white for.", show_default="0,255"
+        ),
     ] = None,
     calibration: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Own calibration photographs: a CSV list or a folder.")
+        Path | None,
+        typer.Option(metavar="PATH", rich_help_panel=INT8, help="Own calibration photographs: a CSV list or a folder."),
     ] = None,
-    calibration_size: Annotated[int, typer.Option(help="Train photographs that fix the int8 ranges.")] = 200,
-    io: Annotated[str, typer.Option(help="Input of int8 files: uint8, or int8 for microcontrollers.")] = "uint8",
+    calibration_size: Annotated[
+        int, typer.Option(rich_help_panel=INT8, help="Train photographs that fix the int8 ranges.")
+    ] = 200,
+    io: Annotated[
+        str, typer.Option(rich_help_panel=INT8, help="Input of int8 files: uint8, or int8 for microcontrollers.")
+    ] = "uint8",
     license: Annotated[
         str | None, typer.Option(help="Terms of use, written into the files.", show_default="those of the photographs")
     ] = None,
@@ -91,11 +120,14 @@ def export(
     ] = False,
     seed: Seed = 0,
     runs_dir: RunsDir = Path("runs"),
+    json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Export a model to .tflite files, each proven against the original. Default: {defaults}.
 
     Example: batikkit export --int8 --target-drop 0.5
     """
+    from batikkit.cli.answer import made
     from batikkit.console import note
     from batikkit.errors import InputError
     from batikkit.runs import resolve_run
@@ -127,9 +159,13 @@ def export(
     )  # fmt: skip
     note(f"exporting {source.run_id}: {', '.join(variants)}")
     done = export_source(source, variants=variants, options=options, report=note)
-    typer.echo(str(done.folder))
+    files = [
+        {"variant": one.manifest.variant, "file": str(one.path), "size_bytes": one.manifest.size_bytes}
+        for one in done.exported
+    ]
+    made(done.folder, json_file=json_file, answer={"files": files, "refused": dict(done.refused)})
     done.check()
-    note("next: batikkit bench")
+    note(f"next: batikkit bench {done.folder}")
 
 
 def _refuse_idle(options: dict[str, object], *, needed: str, given: object) -> None:

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from batikkit.cli.answer import answer_file
+from batikkit.cli.answer import answer_file, hushed
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 from batikkit.settings import ENGINES, meaning
+
+SETTINGS_PANEL, SPLIT_PANEL, MACHINE_PANEL = "Settings", "Photographs and splits", "Machines"
 
 RunsDir = Annotated[
     Path,
@@ -23,6 +26,10 @@ JsonFile = Annotated[
         callback=answer_file,
         help="Write the answer as JSON to PATH, or to standard output.",
     ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=hushed, is_eager=True, help="Print nothing but the place of what was made."),
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Seeds everything that chance decides.")]
 
@@ -50,9 +57,12 @@ def pair(wanted: str | None) -> tuple[float, float] | None:
 
 
 # Settings of a training, for every command that trains.
-Preset = Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.")]
+Preset = Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.", rich_help_panel=SETTINGS_PANEL)]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.")
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change one setting; may be repeated.", rich_help_panel=SETTINGS_PANEL
+    ),
 ]
 
 
@@ -72,24 +82,34 @@ Weights = Annotated[
         callback=_existing_weights,
         help="Weights to start from: imagenet (MobileNetV2's are downloaded, EfficientNet-Lite0's come with the extra "
         "lite0), none, or a file.",
+        rich_help_panel=SETTINGS_PANEL,
     ),
 ]
-ImageSize = Annotated[int | None, typer.Option(help=meaning("image_size"))]
-BackboneName = Annotated[str | None, typer.Option("--backbone", help=meaning("network"))]
-BackboneAlpha = Annotated[float | None, typer.Option(help=meaning("alpha"))]
-TrainSeed = Annotated[int | None, typer.Option("--seed", help=meaning("seed"))]
+ImageSize = Annotated[int | None, typer.Option(help=meaning("image_size"), rich_help_panel=SETTINGS_PANEL)]
+BackboneName = Annotated[
+    str | None, typer.Option("--backbone", help=meaning("network"), rich_help_panel=SETTINGS_PANEL)
+]
+BackboneAlpha = Annotated[float | None, typer.Option(help=meaning("alpha"), rich_help_panel=SETTINGS_PANEL)]
+TrainSeed = Annotated[int | None, typer.Option("--seed", help=meaning("seed"), rich_help_panel=SETTINGS_PANEL)]
 SplitFile = Annotated[
-    Path | None, typer.Option("--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.")
+    Path | None,
+    typer.Option(
+        "--split", metavar="FILE", help="Use this split.csv; it is checked for leaks.", rich_help_panel=SPLIT_PANEL
+    ),
 ]
 GroupBy = Annotated[
     str | None,
-    typer.Option(metavar="REGEX", help="Images of a class whose relative paths match alike show one cloth."),
+    typer.Option(
+        metavar="REGEX",
+        help="Images of a class whose relative paths match alike show one cloth.",
+        rich_help_panel=SPLIT_PANEL,
+    ),
 ]
 
 
 def _known_unit(unit: str) -> str:
     if unit not in ("cloth", "copy"):
-        raise InputError(f"--unit {unit!r}: choose cloth or copy")
+        raise InputError(f"--unit {unit!r}: {choices(unit, ('cloth', 'copy'))}")
     return unit
 
 
@@ -101,7 +121,12 @@ def _enough_folds(folds: int) -> int:
 
 Folds = Annotated[
     int,
-    typer.Option(metavar="K", callback=_enough_folds, help="K grouped folds, every image tested once (0: one split)."),
+    typer.Option(
+        metavar="K",
+        callback=_enough_folds,
+        help="K grouped folds, every image tested once (0: one split).",
+        rich_help_panel=SPLIT_PANEL,
+    ),
 ]
 Unit = Annotated[
     str,
@@ -109,6 +134,7 @@ Unit = Annotated[
         metavar="cloth|copy",
         callback=_known_unit,
         help="What stays in one split: photographs of one cloth, or only copies of one photograph.",
+        rich_help_panel=SPLIT_PANEL,
     ),
 ]
 LookWeights = Annotated[
@@ -117,14 +143,18 @@ LookWeights = Annotated[
         "--weights",
         callback=_existing_weights,
         help="Network that tells cloths apart: imagenet (if Keras has it already), none, or a no-top .h5 file.",
+        rich_help_panel=SPLIT_PANEL,
     ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Refuse unreadable images instead of skipping them.", rich_help_panel=SPLIT_PANEL),
+]
 
 
 def _known_engine(engine: str) -> str:
     if engine not in ENGINES:
-        raise InputError(f"--engine {engine!r}: choose {', '.join(ENGINES)}")
+        raise InputError(f"--engine {engine!r}: {choices(engine, ENGINES)}")
     return engine
 
 
@@ -140,6 +170,9 @@ EngineName = Annotated[
         "--engine",
         callback=_known_engine,
         help="cached, keras, or auto (keras on a GPU; a resumed run keeps its own). It decides which views are seen.",
+        rich_help_panel=MACHINE_PANEL,
     ),
 ]
-CacheGb = Annotated[float, typer.Option(callback=_room, help="Largest feature cache on disk, in GB.")]
+CacheGb = Annotated[
+    float, typer.Option(callback=_room, help="Largest feature cache on disk, in GB.", rich_help_panel=MACHINE_PANEL)
+]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batikkit.cli.options import InputRange, Logits, RunsDir, pair
+from batikkit.cli.options import InputRange, JsonFile, Logits, RunsDir, pair
 
 if TYPE_CHECKING:
     from batikkit.assets.classifier import Answer
@@ -17,7 +17,7 @@ def predict(
     places: Annotated[
         list[Path],
         typer.Argument(
-            metavar="[MODEL] IMAGE...",
+            metavar="MODEL|IMAGE",
             help="A .tflite file, folder of assets or run (the newest run when left out); photographs, folders, globs.",
         ),
     ],
@@ -26,7 +26,7 @@ def predict(
     runtime: Annotated[str | None, typer.Option(help="A runtime.", show_default="the first that works")] = None,
     input_range: InputRange = None,
     logits: Logits = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per image.")] = False,
+    json_file: JsonFile = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Name the motif on photographs, or say "not sure", with an exported model. Needs no TensorFlow.
@@ -35,7 +35,7 @@ def predict(
     """
     from batikkit.assets.classifier import Classifier
     from batikkit.assets.pictures import read_pictures, split_model
-    from batikkit.console import note
+    from batikkit.console import note, warn
     from batikkit.errors import InputError
 
     if top < 1:
@@ -44,26 +44,32 @@ def predict(
     classifier = Classifier(model, labels=labels, runtime=runtime, input_range=pair(input_range), logits=logits)
     if classifier.caution:
         note(f"note: {classifier.caution}")
-    read = bad = 0
+    answers: list[dict[str, object]] = []
+    unread: list[dict[str, str]] = []
     for image, pixels in read_pictures(wanted, classifier.pixels):
         if isinstance(pixels, InputError):
-            bad += 1
-            note(f"batikkit: {pixels}")
+            warn(str(pixels))
+            unread.append({"image": str(image), "problem": str(pixels)})
         else:
-            read += 1
-            typer.echo(_line(image, classifier.classify(pixels), top, as_json=as_json))
-    if bad:
-        note(f"{read} of {read + bad} answered")
+            answer = classifier.classify(pixels)
+            typer.echo(_line(image, answer, top))
+            answers.append(_record(image, answer, top))
+    if json_file:
+        from batikkit import atomic
+
+        content = {"schema_version": 1, "caution": classifier.caution, "answers": answers, "unread": unread}
+        atomic.write_json(json_file, content)
+    if unread:
+        note(f"{len(answers)} of {len(answers) + len(unread)} answered")
         raise typer.Exit(1)
 
 
-def _line(image: Path, answer: Answer, top: int, *, as_json: bool) -> str:
-    import json
+def _record(image: Path, answer: Answer, top: int) -> dict[str, object]:
+    guesses = [{"label": label, "probability": score} for label, score in list(answer.scores.items())[:top]]
+    return {"image": str(image), "label": answer.label, "probability": answer.probability, "guesses": guesses}
 
+
+def _line(image: Path, answer: Answer, top: int) -> str:
     best = list(answer.scores.items())[:top]
-    if as_json:
-        guesses = [{"label": label, "probability": probability} for label, probability in best]
-        content = {"image": str(image), "label": answer.label, "probability": answer.probability, "guesses": guesses}
-        return json.dumps(content, ensure_ascii=False)
     ranked = ", ".join(f"{label} {probability:.1%}" for label, probability in best)
     return f"{image}: {ranked}" if answer.label else f"{image}: not sure ({ranked})"

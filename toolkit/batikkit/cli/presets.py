@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from batikkit.cli.options import JsonFile
+
 
 def presets(
     name: Annotated[
-        str | None, typer.Argument(metavar="[PRESET|FILE.toml]", help="Show its settings.", show_default="all presets")
+        str | None, typer.Argument(metavar="PRESET|FILE.toml", help="Show its settings.", show_default="all presets")
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/settings.md.")] = False,
+    json_file: JsonFile = None,
 ) -> None:
     """List the presets and what each is for; or one preset's settings, with the range and meaning of each.
 
@@ -27,6 +32,8 @@ def presets(
     if markdown:
         typer.echo(settings_page({known: load_config(known) for known in preset_names()}), nl=False)
         return
+    if json_file:
+        _write(json_file, [name] if name else preset_names())
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     if name is None:
         table.add_column("preset", no_wrap=True)
@@ -45,3 +52,20 @@ def presets(
     if not console.is_terminal:
         console.width = 160
     console.print(table)
+    if name is None:
+        typer.echo("every setting with its default and meaning: batikkit presets PRESET")
+
+
+def _write(json_file: Path, names: Sequence[str]) -> None:
+    import dataclasses
+
+    from batikkit import atomic
+    from batikkit.config import load_config
+    from batikkit.settings import SETTINGS
+
+    settings = [
+        {"name": known.name, "default": known.default, "range": known.range.words, "meaning": known.meaning}
+        for known in SETTINGS
+    ]
+    presets = {name: dataclasses.asdict(load_config(name)) for name in names}
+    atomic.write_json(json_file, {"schema_version": 1, "settings": settings, "presets": presets})

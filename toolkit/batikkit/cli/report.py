@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from batikkit.cli.options import RunsDir
+from batikkit.cli.options import JsonFile, Quiet, RunsDir
 
 
 def report(
     places: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[RUN|JSON]...", help="A run, or bench reports.", show_default="the newest run"),
+        typer.Argument(metavar="RUN|JSON", help="A run, or bench reports.", show_default="the newest run"),
     ] = None,
     out: Annotated[
         Path | None,
@@ -21,12 +21,15 @@ def report(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Heading of the page.", show_default="the run's name")] = None,
     runs_dir: RunsDir = Path("runs"),
+    json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Show bench reports of several hosts and runs side by side, as one HTML page and as Markdown.
 
     Example: batikkit report pi4.json pi5.json --out boards.html
     """
     from batikkit import atomic
+    from batikkit.cli.answer import made
     from batikkit.console import note
     from batikkit_benchmarks.collection import collect
     from batikkit_benchmarks.markdown import to_markdown
@@ -39,4 +42,5 @@ def report(
     atomic.write_text(page.with_suffix(".md"), to_markdown(found.reports, title=heading))
     for omitted in found.omitted:
         note(f"left out {omitted}: a newer bench of the same host is shown; name it to see it")
-    typer.echo(f"{page}\n{page.with_suffix('.md')}")
+    note(f"wrote {page.with_suffix('.md')}")
+    made(page, json_file=json_file, answer={"markdown": str(page.with_suffix(".md")), "reports": len(found.reports)})

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batikkit.cli.options import (
+    MACHINE_PANEL,
     BackboneAlpha,
     BackboneName,
     CacheGb,
     EngineName,
     GroupBy,
     ImageSize,
+    JsonFile,
     Overrides,
     Preset,
+    Quiet,
     RunsDir,
     SplitFile,
     Strict,
@@ -25,6 +28,7 @@ from batikkit.cli.options import (
     Weights,
 )
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 
 if TYPE_CHECKING:
     from batikkit.data.prepared import Grouping, PreparedData
@@ -35,8 +39,10 @@ if TYPE_CHECKING:
 Data = Annotated[
     Path | None, typer.Argument(metavar="DIR", help="One subfolder of photographs per motif.", show_default=False)
 ]
+GOING_ON = "Going on"
 RESUME_TAKES = {
-    "resume", "moved", "overrides", "engine", "cache_gb", "tensorboard", "strategy", "worker_timeout", "runs_dir",
+    "resume", "moved", "overrides", "engine", "cache_gb", "tensorboard", "strategy", "worker_timeout",
+    "runs_dir", "json_file", "_quiet",
 }  # fmt: skip
 """A resumed run was begun with everything else."""
 
@@ -45,7 +51,7 @@ def _known_strategy(strategy: str) -> str:
     from batikkit.training.cluster import STRATEGIES
 
     if strategy not in STRATEGIES:
-        raise InputError(f"--strategy {strategy!r}: choose {', '.join(STRATEGIES)}")
+        raise InputError(f"--strategy {strategy!r}: {choices(strategy, STRATEGIES)}")
     return strategy
 
 
@@ -72,10 +78,16 @@ def train(
     engine: EngineName = "auto",
     cache_gb: CacheGb = 8.0,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Continue this run, named or by its path, where it stopped.")
+        Path | None,
+        typer.Option(
+            metavar="RUN", help="Continue this run, named or by its path, where it stopped.", rich_help_panel=GOING_ON
+        ),
     ] = None,
     moved: Annotated[
-        Path | None, typer.Option("--data", metavar="DIR", help="Where a resumed run's photographs are now.")
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Where a resumed run's photographs are now.", rich_help_panel=GOING_ON
+        ),
     ] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write event files into the run folder's tensorboard/.")
@@ -85,12 +97,18 @@ def train(
         typer.Option(
             callback=_known_strategy,
             help="mirrored (this machine's GPUs), multi-worker (the machines of TF_CONFIG), or auto.",
+            rich_help_panel=MACHINE_PANEL,
         ),
     ] = "auto",
     worker_timeout: Annotated[
-        float, typer.Option(callback=_wait, help="Longest wait for other machines, in seconds.")
+        float,
+        typer.Option(
+            callback=_wait, help="Longest wait for other machines, in seconds.", rich_help_panel=MACHINE_PANEL
+        ),
     ] = 600.0,
     runs_dir: RunsDir = Path("runs"),
+    json_file: JsonFile = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Train the two-phase MobileNetV2 on a folder of photographs and test it honestly.
 
@@ -126,18 +144,29 @@ def train(
         else:
             beginning = session.Beginning(runs_dir, Path(preset).stem, weights)
             trained = session.train(prepared, config, beginning, means)
-        _tell(trained, workers)
+        _tell(trained, workers, json_file)
 
 
-def _tell(trained: Trained, workers: Workers) -> None:
+def _tell(trained: Trained, workers: Workers, json_file: Path | None) -> None:
+    from batikkit.cli.answer import made
+    from batikkit.console import note
     from batikkit.evaluation.metrics_file import sentence
 
     if not workers.chief:
         typer.echo(f"worker {workers.name} is done; the chief has written the run folder")
         return
     typer.echo(f"test: {sentence(trained.evaluation)}")
-    typer.echo(f"{trained.epochs} epochs in {trained.seconds:.0f} s; run folder: {trained.run}")
-    typer.echo("next: batikkit export")
+    typer.echo(f"{trained.epochs} epochs in {trained.seconds:.0f} s")
+    report = trained.evaluation.report
+    made(
+        trained.run,
+        json_file=json_file,
+        answer={
+            "accuracy": report.accuracy, "accuracy_ci95": report.accuracy_ci95, "test_images": report.n,
+            "epochs": trained.epochs, "seconds": round(trained.seconds, 2), "caution": trained.evaluation.caution,
+        },
+    )  # fmt: skip
+    note(f"next: batikkit export {trained.run}")
 
 
 def _only_batch_size(context: typer.Context, overrides: Sequence[str]) -> int | None:
@@ -181,7 +210,7 @@ def prepare(
     data: Path, config: TrainConfig, grouping: Grouping, *, strict: bool = False, split_file: Path | None = None
 ) -> PreparedData:
     """Scans, groups and splits a folder, telling the user of everything odd in it."""
-    from batikkit.console import note, progress
+    from batikkit.console import progress, warn
     from batikkit.data.prepared import load_dataset
 
     with progress("check images") as advance:
@@ -195,5 +224,5 @@ def prepare(
             advance=advance,
         )
     for line in prepared.notes:
-        note(f"batikkit: {line}")
+        warn(line)
     return prepared

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.errors import InputError, first_line
+from batikkit.nearest import choices
 
 RUNTIMES = ("ai-edge-litert", "litert-compiled", "tflite-runtime", "tensorflow")
 """Every runtime batikkit can drive; `litert-compiled` is the CompiledModel API of ai-edge-litert."""
@@ -97,7 +98,7 @@ def find_runtime(name: str | None = None) -> str:
         InputError: unknown, not installed, or broken; the message carries the reason.
     """
     if name is not None and name not in RUNTIMES:
-        raise InputError(f"unknown runtime {name!r}: choose one of {', '.join(RUNTIMES)}")
+        raise InputError(f"unknown runtime {name!r}: {choices(name, RUNTIMES)}")
     from batikkit.tflite.tried import trial
 
     failures = []

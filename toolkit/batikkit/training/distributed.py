@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.console import note
+from batikkit.console import warn
 from batikkit.errors import BatikkitError, InputError
 from batikkit.network import model
 from batikkit.network.keras_backend import tf
@@ -134,7 +134,7 @@ class Workers:
         try:
             yield
         except BatikkitError as error:
-            note(f"batikkit: {error}")
+            warn(str(error))
             code = error.exit_code
         except BaseException:
             traceback.print_exc()
@@ -150,7 +150,7 @@ class Workers:
         return (f"nobody listens at {', '.join(silent)}; " if silent else "") + _LOST
 
     def _give_up(self) -> None:
-        note(f"batikkit: worker {self.name}: no answer from the others for {self._timeout_s:g} s; {self._lost()}")
+        warn(f"worker {self.name}: no answer from the others for {self._timeout_s:g} s; {self._lost()}")
         os._exit(WorkerLostError.exit_code)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.console import Advance, note
+from batikkit.console import Advance, note, warn
 from batikkit.data.dataset import Sample
 from batikkit.data.pixels import decode_to_disk
 from batikkit.errors import DiskFullError
@@ -164,7 +164,7 @@ class Inputs:
                 )
             except DiskFullError as error:
                 self.release(name)
-                note(f"batikkit: {error}; going on without the cache of layer {name}, which is slower")
+                warn(f"{error}; going on without the cache of layer {name}, which is slower")
             else:
                 room -= sizes[name]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from batikkit.config import to_toml
-from batikkit.console import note
+from batikkit.console import warn
 from batikkit.data.prepared import PreparedData
 from batikkit.data.split import check_parts
 from batikkit.errors import InputError
@@ -161,6 +161,6 @@ def _fed(job: Job, net: Any, inputs: Inputs, state: State, means: Means) -> Job:
     record = dataclasses.replace(job.record, feeds=feeds, notes=(*job.record.notes, *lines))
     if means.workers.chief:
         for line in lines:
-            note(f"batikkit: {line}")
+            warn(line)
         job.run.change(config=job.config, feeds=feeds, notes=record.notes, data=record.data)
     return dataclasses.replace(job, record=record)

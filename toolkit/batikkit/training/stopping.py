@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from batikkit.console import note
+from batikkit.console import warn
 from batikkit.errors import BatikkitError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -39,7 +39,7 @@ def stoppable(message: str) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         received.append(number)
         if len(received) > 1:
-            note(f"batikkit: {message}")
+            warn(message)
             os._exit(128 + number)
         raise KeyboardInterrupt
 

@@ -9,6 +9,7 @@ from batikkit.data.synth import cloth
 from batikkit.data.synth.motifs import MOTIFS, Motif
 from batikkit.data.synth.palettes import dye
 from batikkit.errors import InputError
+from batikkit.nearest import choices
 
 MIN_SIZE_PX, MAX_SIZE_PX = 32, 2048
 
@@ -47,7 +48,7 @@ def find_motif(name: str) -> Motif:
         InputError: There is none of that name.
     """
     if name not in MOTIFS:
-        raise InputError(f"unknown motif {name!r}: choose from {', '.join(MOTIFS)}")
+        raise InputError(f"unknown motif {name!r}: {choices(name, MOTIFS)}")
     return MOTIFS[name]
 
 
