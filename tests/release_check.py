@@ -15,6 +15,7 @@ WORK = {
     "pi-legacy": [["batikkit", "bench", str(ASSETS), "--runtime", "tflite-runtime", "--dry-run"]],
     "train": [["python", "-c", "from batikkit.training import session; from batikkit_exporters.export import run"]],
     "qat": [["python", "-c", "import tensorflow_model_optimization"]],
+    "heic": [["python", "-c", "from batikkit.image_kinds import unread_kinds; assert not unread_kinds()"]],
     "lite0": [["batikkit", "doctor"]],
     "demo": [["batikkit", "demo", "--help"], ["python", "-c", "import gradio"]],
 }

