@@ -1,4 +1,4 @@
-"""Wrong labels planted in a set, and how many of them `data check --labels` finds.
+"""Wrong labels planted in a set, and how many of them `data check --wrong-labels` finds.
 
     python benchmarks/peers/wrong_labels.py batik10 --weights mobilenet_v2.h5 --seeds 5
 

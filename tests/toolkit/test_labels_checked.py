@@ -188,7 +188,7 @@ def test_check_lists_doubts_and_gains_everywhere(
 ) -> None:
     for number in (3, 4):
         (stripes / "across" / f"across_0{number}.png").rename(stripes / "upright" / f"strange_{number}.png")
-    options = ("--labels", "--learning", "--unit", "copy", "--weights", weights_035)
+    options = ("--wrong-labels", "--learning", "--unit", "copy", "--weights", weights_035)
     out, page = tmp_path / "check.json", tmp_path / "check.html"
     assert run("data", "check", stripes, *options, "--json", out, "--html", page) == 0
     shown = capsys.readouterr().out
@@ -230,10 +230,10 @@ def _inspections(root: Path) -> list[object]:
 
 
 def test_without_a_network_cloths_stand_in(stripes: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("data", "check", stripes, "--labels", "--weights", "none", "--json", "-") == 0
+    assert run("data", "check", stripes, "--wrong-labels", "--weights", "none", "--json", "-") == 0
     facts = json.loads(capsys.readouterr().out)
     assert "without a network" in facts["doubted"]["described"]
-    assert run("data", "check", stripes, "--labels", "--weights", "none", "--unit", "copy", "--no-cache") == 2
+    assert run("data", "check", stripes, "--wrong-labels", "--weights", "none", "--unit", "copy", "--no-cache") == 2
     assert "--weights" in capsys.readouterr().err
 
 

@@ -31,7 +31,7 @@ def check(
     group_by: GroupBy = None,
     weights: LookWeights = "imagenet",
     labels: Annotated[
-        bool, typer.Option("--labels", help="Also list photographs whose label the others contradict.")
+        bool, typer.Option("--wrong-labels", help="Also list photographs whose label the others contradict.")
     ] = False,
     learning: Annotated[
         bool, typer.Option("--learning", help="Also tell what more photographs would bring, and of which motif most.")
