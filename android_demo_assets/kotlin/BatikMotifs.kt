@@ -10,10 +10,10 @@ import kotlin.math.pow
 /** What both classifiers share: the constants of the model, its pixels, and the rule for "not sure". */
 object BatikMotifs {
     const val MODEL = "batik_int8.tflite"
-    const val MODEL_SHA256 = "ddcbcce03779a481d72ae1585b2a38781bc1d6b14e201abb5987ece377a06819"
+    const val MODEL_SHA256 = "39aaac46d5469cbec8f5238d5d28fcc00aeb375201ac034ea423f051caf7bff3"
     const val SIZE = 96
-    const val TEMPERATURE = 0.587
-    const val THRESHOLD = 0.9942
+    const val TEMPERATURE = 0.758
+    const val THRESHOLD = 0.9905
     private const val FLOOR = 1.0 / 512
     val LABELS = listOf("ceplok", "kawung", "lereng", "megamendung", "nitik", "parang", "tambal", "truntum")
 
