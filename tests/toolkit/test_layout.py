@@ -288,6 +288,7 @@ TABLES = {
     "filename;motif": _table("filename,motif", ";").encode(),
     "image,label with BOM": b"\xef\xbb\xbf" + _table("image,label").encode(),
     "Windows lines": _table("Path,Label").replace("\n", "\r\n").encode(),
+    "Old Mac lines": _table("path,label").replace("\n", "\r").encode(),
     "File Name, Class Name": _table("File Name,Class Name").encode(),
     "filepaths,labels": _table("filepaths,labels", of=lambda name: f"images\\{name}").encode(),
     "without suffix": _table("image_id,label", of=lambda name: name[:-4]).encode(),
@@ -360,6 +361,19 @@ def test_tables_that_cannot_be_used_are_one_line(
     told = capsys.readouterr().err
     assert message in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("where", [".", ".."], ids=["in", "beside"])
+@pytest.mark.parametrize(
+    "content",
+    [b"x" * 200_000 + b",b\n1,2\n", b"a\rb\rc", b"\0\0,\0", b'"', b"", b"\xff\xfe", b"\r", b'"a\n"b,c'],
+    ids=["long", "mac", "nul", "quote", "empty", "mark", "return", "broken"],
+)
+def test_csv_files_of_something_else_stop_nothing(tmp_path: Path, where: str, content: bytes) -> None:
+    """Downloads hold all kinds of them, and photographs are unpacked beside."""
+    root = make(tmp_path / "photos", FOUR)
+    (root / where / "other.csv").write_bytes(content)
+    assert read_layout(root).motifs == ("kawung", "parang")
 
 
 def test_what_a_table_does_not_say_is_told(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -191,6 +192,36 @@ def test_a_split_made_elsewhere_needs_only_three_columns(tmp_path: Path) -> None
     rows = read_split(path)
     assert [(row.sample.path, row.split) for row in rows] == [("a/1.png", "validation"), ("a/2.png", "train")]
     assert len({row.sample.group for row in rows}) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such names elsewhere")
+def test_what_is_written_can_be_read_again_whatever_the_names(tmp_path: Path) -> None:
+    names = [
+        "kawung: biru",
+        "b:x",
+        " lead",
+        "trail ",
+        'a"b',
+        "a,b",
+        "a;b",
+        "line\nbreak",
+        "car\rriage",
+        "\u2028",
+        "'",
+        "#",
+    ]
+    rows = [
+        SplitRow(Sample(f"{folder}/{file}.png", "kawung", "0" * 64, "g"), "train") for folder in names for file in names
+    ]
+    write_split(tmp_path / "split.csv", rows)
+    assert sorted(row.sample.path for row in read_split(tmp_path / "split.csv")) == sorted(
+        row.sample.path for row in rows
+    )
+
+
+def test_a_split_with_the_line_ends_of_an_old_mac_is_read(tmp_path: Path) -> None:
+    (tmp_path / "split.csv").write_bytes(b"path,label,split\ra/1.png,a,train\ra/2.png,a,test\r")
+    assert [row.split for row in read_split(tmp_path / "split.csv")] == ["train", "test"]
 
 
 @pytest.mark.parametrize(

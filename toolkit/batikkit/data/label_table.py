@@ -129,7 +129,7 @@ def _read(file: Path) -> Table | None:
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}; allow reading it, or move it away") from error
-    head = content.split(b"\n", 1)[0]
+    head = re.split(rb"[\r\n]", content, maxsplit=1)[0]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -138,12 +138,13 @@ def _read(file: Path) -> Table | None:
         if _columns(_header(plain.strip("\xff\xfe\r"))) is None:
             return None
         raise InputError(f"{file} is not UTF-8 (byte {error.start}): save it as CSV UTF-8") from error
-    first = text.split("\n", 1)[0].rstrip("\r")
+    text = text.replace("\r\n", "\n").replace("\r", "\n")  # Excel on a Mac ends lines so
+    first = text.split("\n", 1)[0]
     columns = _columns(_header(first))
     if columns is None:
         return None
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first), strict=True))[1:]
+        lines = list(csv.reader(io.StringIO(text), delimiter=_delimiter(first), strict=True))[1:]
     except csv.Error as error:
         raise InputError(f"{file} is not CSV: {error}; save it again from the program that made it") from error
     path, label, split = columns
@@ -156,7 +157,10 @@ def _delimiter(first: str) -> str:
 
 
 def _header(first: str) -> list[str]:
-    names = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    try:
+        names = next(csv.reader([first], delimiter=_delimiter(first)), [])
+    except csv.Error:  # a line of megabytes: nobody's table of labels
+        return []
     return [re.sub(r"[^a-z]", "", name.lower()).removesuffix("s") for name in names]
 
 

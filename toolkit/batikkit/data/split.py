@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -165,11 +167,14 @@ def check_unchanged(root: Path, sample: Sample) -> None:
 
 def encode_split(rows: Sequence[SplitRow]) -> bytes:
     """`split.csv` as UTF-8 bytes, its lines sorted by path."""
-    text = io.StringIO()
+    text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
+    quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(_COLUMNS)
     for row in sorted(rows, key=lambda row: row.sample.path):
-        writer.writerow((row.sample.path, row.sample.label, row.sample.group, row.split, row.sample.sha256))
+        line = (row.sample.path, row.sample.label, row.sample.group, row.split, row.sample.sha256)
+        # csv quotes no carriage return of a name, and reads none that is not quoted.
+        (quoting if any("\r" in cell for cell in line) else writer).writerow(line)
     return text.getvalue().encode("utf-8")
 
 
@@ -192,7 +197,7 @@ def read_split(path: Path) -> tuple[SplitRow, ...]:
     except UnicodeDecodeError as error:
         raise InputError(f"split {path} is not UTF-8 (byte {error.start}): save it as UTF-8") from error
     try:
-        reader = csv.DictReader(io.StringIO(text), strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         if not {"path", "label", "split"} <= set(reader.fieldnames or ()):
             raise InputError(f"split {path} lacks columns: the first line must name path,label,split")
         rows = tuple(_row(raw, path) for raw in reader)
@@ -210,7 +215,8 @@ def _row(raw: Mapping[str, str | None], source: Path) -> SplitRow:
     path, label, split = (raw.get(name) or "" for name in ("path", "label", "split"))
     split = {"val": "validation", "valid": "validation"}.get(split, split)
     parts = PurePosixPath(path.replace("\\", "/"))
-    if not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in path or ":" in parts.parts[0]:
+    drive = re.match(r"[A-Za-z]:/" if os.name == "posix" else ".*:", parts.as_posix())
+    if not parts.parts or parts.is_absolute() or ".." in parts.parts or "\0" in path or drive:
         raise InputError(f"split {source} names {path!r}: paths must lie inside the data set's folder")
     if split not in SPLITS:
         raise InputError(f"split {source} puts {path!r} into {split!r}: use {', '.join(SPLITS)}")
