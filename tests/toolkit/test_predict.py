@@ -5,6 +5,7 @@ Of equal scores the first label is named first, by `predict`, the demo, golden v
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
@@ -115,11 +116,29 @@ def _litert_scores(pixels: np.ndarray) -> list[float]:
         (np.zeros((8, 8, 3), np.float32), "give uint8, 0 to 255"),
         ("nowhere.jpg", "nowhere.jpg"),
         (FOLDER / "labels.txt", "labels.txt"),
+        (Image.new("RGB", (0, 8)), "0x8"),
+        (None, "the camera gave none"),  # as cv2.imread says that it read nothing
+        ([[[1, 2, 3]]], "list is no picture"),
+        (b"\xff\xd8", "bytes is no picture"),
+        (io.BytesIO(b"\xff\xd8"), "BytesIO is no picture"),
     ],
 )
 def test_what_is_no_picture(classifier: Classifier, frame: object, says: str) -> None:
     with pytest.raises(InputError, match=says):
         classifier.classify(frame)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1_000_000, 1.5, "2", None])
+def test_threads_that_no_machine_has(threads: object) -> None:
+    """Asked for a million, a runtime makes them until the machine has no more."""
+    with pytest.raises(InputError, match="threads="):
+        Classifier(FOLDER, threads=threads)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("model", [None, 3, b"model.tflite"])
+def test_what_is_no_model(model: object) -> None:
+    with pytest.raises(InputError, match="is no model"):
+        Classifier(model)  # type: ignore[arg-type]
 
 
 def test_bgr_is_of_arrays_alone(classifier: Classifier) -> None:

@@ -29,6 +29,9 @@ from batikkit.tflite.runtime import Wishes
 Picture = str | Path | Image.Image | NDArray[np.uint8]
 """A file; a Pillow image; or uint8 [H, W, 3], red, green, blue."""
 
+_MOST_THREADS = 128
+"""A runtime asked for a million begins to make them, and takes the machine's processes along."""
+
 _PREFERRED = ("int8", "float16", "dynamic", "float32", "int16x8")
 
 
@@ -66,7 +69,7 @@ class Classifier:
         logits: The file leaves out the softmax.
 
     Raises:
-        InputError: no such model, damaged, no labels, or labels that do not match the output.
+        InputError: no such model, damaged, no labels, labels that do not match the output, or no count of threads.
         VerificationError: the labels are another model's, or in another order.
     """
 
@@ -80,6 +83,10 @@ class Classifier:
         input_range: tuple[float, float] | None = None,
         logits: bool = False,
     ) -> None:
+        if not isinstance(threads, int) or not 1 <= threads <= _MOST_THREADS:
+            raise InputError(f"threads={threads!r}: give a whole number from 1 to {_MOST_THREADS}, at most the cores")
+        if not isinstance(model, str | Path):
+            raise InputError(f"{type(model).__name__} is no model: give the path of a .tflite file, a folder or a run")
         self.path = find_model(Path(model))
         wishes = Wishes(input_range, logits)
         self._model, self.labels = open_labelled(
@@ -101,7 +108,7 @@ class Classifier:
             bgr: The array has blue first, as OpenCV and some cameras give it.
 
         Raises:
-            InputError: it cannot be read, or is no such array.
+            InputError: it cannot be read, or is none of these.
         """
         raw = self._model.classify(self.pixels(image, bgr=bgr))
         scores: NDArray[Any] = calibrated(raw, self.rule.temperature) if self.rule else raw
@@ -114,7 +121,7 @@ class Classifier:
         """What the model is shown of a picture: uint8 [image_size, image_size, 3], red first.
 
         Raises:
-            InputError: it cannot be read, or is no such array.
+            InputError: it cannot be read, or is none of these.
         """
         if isinstance(image, np.ndarray):
             return resize(Image.fromarray(_rgb(image, bgr=bgr)), self.image_size)
@@ -123,9 +130,19 @@ class Classifier:
                 f"bgr=True for {type(image).__name__}: only an array has an order of colours, leave it out"
             )
         if isinstance(image, Image.Image):
+            if 0 in image.size:
+                raise InputError(f"an image of {image.width}x{image.height} pixels is no picture: it shows nothing")
             with damage_named(Path(getattr(image, "filename", "") or "the picture")):
                 return resize(decode(image), self.image_size)
+        if not isinstance(image, str | Path):
+            raise InputError(f"{_no_picture(image)}: give a path, a Pillow image or a uint8 array")
         return load_pixels(Path(image), self.image_size)
+
+
+def _no_picture(thing: object) -> str:
+    if thing is None:  # what cv2.imread answers for a file that it cannot read, and a camera without a frame
+        return "None is no picture, the file or the camera gave none"
+    return f"{type(thing).__name__} is no picture"
 
 
 def find_model(place: Path) -> Path:
