@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,7 +140,9 @@ def test_a_golden_score_beyond_its_tolerance(folder: Path) -> None:
         list(verify_folder(folder))
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema_version": 9}', '{"schema_version": 1, "variants": []}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "{}", "[" * 100_000, '{"schema_version": 9}', '{"schema_version": 1, "variants": []}']
+)
 def test_manifests_that_are_none(folder: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "manifest.json").write_text(content, encoding="utf-8")
     assert _run("verify", folder) == 2
@@ -163,3 +166,58 @@ def test_bench_takes_the_folder(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "int8: 0.6" in said
     assert "8 motifs" in said
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        (("rejection", "threshold"), "0.5", "threshold"),
+        (("rejection", "threshold"), None, "threshold"),
+        (("rejection", "threshold"), float("nan"), "threshold"),
+        (("rejection", "temperature"), 0, "temperature"),
+        (("rejection", "temperature"), -1, "temperature"),
+        (("rejection", "temperature"), True, "temperature"),
+        (("variants", 0, "tolerance"), float("inf"), "tolerance"),
+        (("variants", 0, "file"), "../batik_int8.tflite", "no path in the folder"),
+        (("variants", 0, "file"), "", "no path in the folder"),
+        (("files", "../labels.txt"), "", "no path in the folder"),
+        (("files", "/etc/hostname"), "", "no path in the folder"),
+        (("labels",), "abc", "labels"),
+    ],
+)
+def test_a_manifest_with_a_wrong_value_is_damaged(
+    folder: Path, place: tuple[str | int, ...], value: object, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rule that refuses all, or names all, and files outside the folder: nobody is to work with those."""
+    raw = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    part = raw
+    for name in place[:-1]:
+        part = part[name]
+    part[place[-1]] = value
+    (folder / "manifest.json").write_text(json.dumps(raw), encoding="utf-8")
+    for command in (("verify", folder), ("predict", folder, folder / "golden" / "01-as-is.png")):
+        assert _run(*command) == 2
+        message = capsys.readouterr().err
+        assert "is damaged" in message
+        assert says in message
+        assert message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (lambda images: images[:0], "nothing would be proven"),
+        (lambda images: [{**images[0], "file": "../labels.txt"}], "no path in the folder"),
+        (lambda images: [{**images[0], "scores": {"float16": {"antialias": 0.1}}}], "no list of numbers"),
+        (lambda images: [{**images[0], "scores": {"float16": {"antialias": [0.1, 0.9]}}}], "has 2 of 8 scores"),
+        (lambda images: [{**images[0], "scores": {"float16": {"antialias": [0.5]}}}], "has 1 of 8 scores"),
+        (lambda images: [{**images[0], "scores": {}}], "has no scores of float16"),
+    ],
+)
+def test_golden_vectors_that_prove_nothing(folder: Path, images: Callable[[list[Any]], list[Any]], says: str) -> None:
+    path = folder / "golden" / "expected.json"
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**raw, "images": images(raw["images"])}), encoding="utf-8")
+    _relist(folder, "golden/expected.json")
+    with pytest.raises(InputError, match=says):
+        list(verify_folder(folder))

@@ -233,7 +233,7 @@ def read_observations(path: Path, manifest: AssetsManifest, images: Sequence[str
         raw = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read scores {path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not JSON ({error}): write {{'image', 'variant', 'scores'}}") from error
     entries = raw if isinstance(raw, list) else [raw]
     if not entries:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from batikkit import atomic
 from batikkit.assets.faults import RIGHT, answers, hypotheses, read_both
+from batikkit.assets.manifest import inside
 from batikkit.assets.resizes import RESIZES
 from batikkit.assets.scenes import SCENES, draw_scene
 from batikkit.console import Advance
@@ -153,16 +154,25 @@ def read_expected(path: Path) -> tuple[GoldenVector, ...]:
         return tuple(_from_raw(raw["images"]))
     except OSError as error:
         raise InputError(f"cannot read golden vectors {path}: {error.strerror}; make the folder again") from error
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error!r}): make the folder again with 'batikkit assets'") from error
 
 
 def _from_raw(images: list[dict[str, Any]]) -> Iterator[GoldenVector]:
+    if not images:
+        raise ValueError("no images: nothing would be proven")
     for raw in images:
         scores = {
             variant: {way: np.array(values, np.float32) for way, values in ways.items()}
             for variant, ways in raw["scores"].items()
         }
+        if any(values.ndim != 1 for ways in scores.values() for values in ways.values()):
+            raise ValueError("scores are no list of numbers")
         yield GoldenVector(
-            raw["file"], raw["sha256"], int(raw["width"]), int(raw["height"]), int(raw["orientation"]), scores
+            inside(str(raw["file"])),
+            raw["sha256"],
+            int(raw["width"]),
+            int(raw["height"]),
+            int(raw["orientation"]),
+            scores,
         )

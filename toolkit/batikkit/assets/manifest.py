@@ -104,23 +104,49 @@ def read_assets_manifest(folder: Path) -> AssetsManifest:
         raise InputError(
             f"{folder} is not a folder of assets (no {ASSETS_MANIFEST}): make one with 'batikkit assets'"
         ) from error
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error!r}): make the folder again with 'batikkit assets'") from error
 
 
 def _from_raw(raw: dict[str, Any]) -> AssetsManifest:
     variants = tuple(
-        AssetVariant(str(v["file"]), float(v["tolerance"]), manifest_from_raw(v["manifest"])) for v in raw["variants"]
+        AssetVariant(
+            inside(str(v["file"])), _within(v["tolerance"], "tolerance", 0, 1), manifest_from_raw(v["manifest"])
+        )
+        for v in raw["variants"]
     )
     if not variants:
         raise ValueError("no variants")
+    if not isinstance(raw["labels"], list):
+        raise ValueError("labels are no list")
+    rule = raw["rejection"]
     return AssetsManifest(
         labels=tuple(str(label) for label in raw["labels"]),
         variants=variants,
-        rejection=Rejection(**raw["rejection"]),
-        files={str(name): str(digest) for name, digest in raw["files"].items()},
+        rejection=Rejection(
+            temperature=_within(rule["temperature"], "temperature", 1e-3, 1e3),
+            threshold=_within(rule["threshold"], "threshold", 0, 1),
+        ),
+        files={inside(str(name)): str(digest) for name, digest in raw["files"].items()},
         tools=dict(raw["tools"]),
     )
+
+
+def inside(name: str) -> str:
+    """A POSIX path that a folder lists for a file of its own.
+
+    Raises:
+        ValueError: it leads out of the folder, so that another's file would be read, or handed on.
+    """
+    if not name or "\0" in name or "\\" in name or ".." in name.split("/") or name.startswith("/") or name[1:2] == ":":
+        raise ValueError(f"{name!r} is no path in the folder")
+    return name
+
+
+def _within(value: object, name: str, least: float, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{name} {value!r} is no number from {least:g} to {most:g}")
+    return float(value)
 
 
 def find_variant(model: Path) -> AssetVariant | None:

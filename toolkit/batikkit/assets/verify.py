@@ -109,11 +109,14 @@ def _golden(folder: Path, variant: AssetVariant, model: LoadedModel, vectors: tu
         for index in np.random.default_rng(number).permutation(len(vectors)):
             vector = vectors[index]
             expected = vector.scores.get(variant.name, {}).get("antialias")
-            if expected is None:
+            scores = model.classify(pixels[vector.file])
+            if expected is None or expected.shape != scores.shape:
+                found = "no" if expected is None else f"{len(expected)} of {len(scores)}"
                 raise InputError(
-                    f"{folder / GOLDEN_FOLDER / EXPECTED_FILE} has no scores of {variant.name} for {vector.file}"
+                    f"{folder / GOLDEN_FOLDER / EXPECTED_FILE} has {found} scores of {variant.name} for {vector.file}: "
+                    "make the folder again with 'batikkit assets'"
                 )
-            difference = float(np.abs(model.classify(pixels[vector.file]) - expected).max())
+            difference = float(np.abs(scores - expected).max())
             if not difference <= variant.tolerance:
                 before = "" if number == 0 else f" in round {number + 1}, after {number} right"
                 raise VerificationError(
