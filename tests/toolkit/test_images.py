@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -206,6 +209,29 @@ def test_a_missing_file_and_a_folder_are_input_errors(tmp_path: Path) -> None:
     for path in (tmp_path / "no.jpg", tmp_path):
         with pytest.raises(InputError, match="cannot open"):
             load_rgb(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    """In a process of its own, since what waits for a pipe waits for ever."""
+    for place in (tmp_path / "pipe.jpg", tmp_path / "photos" / "kawung" / "pipe", tmp_path / "photos" / "pipe.png"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(place)
+    (tmp_path / "link.png").symlink_to("pipe.jpg")
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from batikkit.assets.pictures import read_pictures\n"
+        "from batikkit.images import load_pixels\n"
+        "for image, found in read_pictures([*map(Path, sys.argv[1:])], lambda file: load_pixels(file, 8)):\n"
+        "    print(found)\n"
+    )
+    places = ("pipe.jpg", "link.png", "photos", "photos/kawung/pipe")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *places], cwd=tmp_path, text=True, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("a pipe or a device") == len(done.stdout.splitlines()) == 4
 
 
 def test_all_14_messy_files_load(messy: Path) -> None:

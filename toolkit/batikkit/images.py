@@ -6,6 +6,8 @@ The pixel contract: RGB 0..255, the whole image stretched to the input size (no 
 from __future__ import annotations
 
 import contextlib
+import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -34,10 +36,12 @@ def open_image(path: Path, source: BinaryIO | None = None) -> Image.Image:
         source: Its content, where it has been opened already; must stay open as long as the image.
 
     Raises:
-        InputError: missing, empty, not an image of a supported format, or larger than `MAX_PIXELS`.
+        InputError: missing, empty, a pipe, not an image of a supported format, or larger than `MAX_PIXELS`.
     """
     if path.suffix.lower() in CAMERA_RAW:
         raise InputError(f"a camera's raw file: {path}; develop it to JPEG")
+    if source is None:
+        _refuse_pipe(path)
     try:
         image = _open(path, source)
     except UnidentifiedImageError as error:
@@ -50,6 +54,16 @@ def open_image(path: Path, source: BinaryIO | None = None) -> Image.Image:
         image.close()
         raise InputError(f"image too large: {path} is {image.width}x{image.height}; scale it below {MAX_PIXELS} pixels")
     return image
+
+
+def _refuse_pipe(path: Path) -> None:
+    """Opening a pipe waits for somebody who writes into it, which may be nobody."""
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 (Path.stat is the same call, slower; there are many)
+    except (OSError, ValueError):
+        return  # opening it says what is wrong
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"cannot open image {path}: it is no file but a pipe or a device; remove it")
 
 
 def _open(path: Path, source: BinaryIO | None) -> Image.Image:
