@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import secrets
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,8 +72,10 @@ class _Server(ThreadingHTTPServer):
         with self._room:
             super().process_request_thread(request, client_address)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A phone that goes away in the middle is no event."""
+    def handle_error(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        """A phone that goes away in the middle is no event; a bug is one."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

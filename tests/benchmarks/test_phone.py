@@ -299,6 +299,20 @@ def test_the_server_survives_them(server: Knocked, plan: PhonePlan) -> None:
     assert _status(server.url) == 200
 
 
+def test_a_bug_is_not_swallowed(plan: PhonePlan, capfd: pytest.CaptureFixture[str]) -> None:
+    """A phone that goes away is no event, but the terminal must tell why what was measured is lost."""
+
+    def take(body: bytes) -> None:
+        raise RuntimeError(f"a bug with {len(body)} bytes")
+
+    made = PhoneServer(Site(plan, {}), take, address="127.0.0.1", port=0)
+    threading.Thread(target=made.serve, daemon=True).start()
+    with pytest.raises((OSError, http.client.HTTPException)):
+        _status(made.url + "result", method="POST", body=b"{}")
+    made._server.shutdown()
+    assert "RuntimeError: a bug with 2 bytes" in capfd.readouterr().err
+
+
 def test_what_cannot_be_served(foreign_export: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copied = shutil.copytree(ASSETS, tmp_path / "other")
     cases = (
