@@ -68,6 +68,55 @@ def test_places_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """Whoever may do all, as in a container, would take `/dev/null` from every other program; a pipe stands for it."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for place in (pipe, link):
+        for write in (lambda place: atomic.write_text(place, "x"), atomic.try_out):
+            with pytest.raises(InputError, match="a device or a pipe"):
+                write(place)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+    assert _names(tmp_path) == ["link", "pipe"]
+
+
+def test_links_are_followed_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    for name, target in (("file", "far/file"), ("folder", "far/folder"), ("round", "round")):
+        (tmp_path / name).symlink_to(target)
+    (tmp_path / "far" / "folder").mkdir()
+    for text in ("one", "two"):  # at first there is nothing where the link leads
+        atomic.write_text(tmp_path / "file", text)
+        assert (tmp_path / "far" / "file").read_text() == text
+    with atomic.new_folder(tmp_path / "folder") as made:
+        (made / "x").touch()
+    assert (tmp_path / "far" / "folder" / "x").is_file()
+    assert all((tmp_path / name).is_symlink() for name in ("file", "folder", "round"))
+    assert _names(tmp_path / "far") == ["file", "folder"]
+    assert _names(tmp_path) == ["far", "file", "folder", "round"]
+
+
+@pytest.mark.parametrize("place", [".", "..", "../here", "inner/..", "absolute"])
+def test_the_current_folder_is_not_replaced(tmp_path: Path, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shell that stands in it would see nothing of what was made."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    path = here if place == "absolute" else Path(place)
+    if place == "inner/..":
+        (here / "inner").mkdir()
+    with pytest.raises(InputError, match="the folder you are in"), atomic.new_folder(path, replace=True):
+        raise AssertionError("it was begun")
+    assert _names(tmp_path) == ["here"]
+
+
 def test_labels_keep_their_order(tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
     write_labels(path, ["parang", "Ceplok", "kawung é"])

@@ -27,10 +27,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         DiskFullError: no room; what was at `path` stays.
-        InputError: `path` is a folder, or its folder cannot be made or written.
+        InputError: `path` is a folder, a device or a pipe, or its folder cannot be made or written.
     """
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    path = _place_of_a_file(path)
     with told_when_full(path):
         with told_when_unwritable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +42,23 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _place_of_a_file(path: Path) -> Path:
+    """`path`, or where it leads: a rename over a link would take the link away, and one over `/dev/null` the device.
+
+    Raises:
+        InputError: there is something that is no file.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    try:
+        regular = stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        regular = True  # nothing there, or what writing it will tell
+    if not regular:
+        raise InputError(f"cannot write {path}: it is a device or a pipe; name a file, or leave the option out")
+    return Path(os.path.realpath(path)) if path.is_symlink() else path  # Path.resolve fails where links go round
 
 
 def to_disk(path: Path) -> None:
@@ -101,8 +117,7 @@ def try_out(path: Path) -> None:
     Raises:
         DiskFullError, InputError: as for `replacing`.
     """
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; name a file")
+    path = _place_of_a_file(path)
     with told_when_full(path), told_when_unwritable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _beside(path, ".tmp", stem=path.stem)
@@ -138,10 +153,15 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         replace: Put it in the place of a folder that is there already.
 
     Raises:
-        InputError: `path` exists and is not an empty folder (nothing of it is touched), or cannot be made.
+        InputError: `path` exists and is not an empty folder (nothing of it is touched), is the current one or one
+            above it, or cannot be made.
     """
+    if path.is_symlink() or path.name in ("", ".."):
+        path = Path(os.path.realpath(path))
     if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not replace)):
         raise InputError(f"output {path} exists and is not empty: choose another folder or remove it first")
+    if path.is_dir() and any(path.samefile(place) for place in (Path(), *Path(os.path.realpath(".")).parents)):
+        raise InputError(f"output {path} is the folder you are in, and would be replaced: name a new one in it")
     with told_when_unwritable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = _beside(path, ".tmp", stem=path.name)
