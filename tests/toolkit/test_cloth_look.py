@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -108,6 +110,12 @@ def test_a_flat_picture_is_described_without_noise() -> None:
     grain[::7, ::5] += 1
     assert np.isfinite(textures(flat, grain)).all()
     assert not textures(flat).any()
+
+
+def test_another_backbones_weights_tell_no_cloths_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "lite0.pth").write_bytes(b"tensors")
+    assert isinstance(best_texture(tmp_path / "lite0.pth"), PlainTexture)
 
 
 @pytest.mark.parametrize("weights", ["none", "nowhere/weights.h5"])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from batikkit.data.cloth_look import LOOK_SIDE, SCALES, Odds, PlainTexture, Texture, at_scales
 from batikkit.digest import file_sha256
-from batikkit.network.weight_file import backbone_width, downloaded, is_hdf5
+from batikkit.network.weight_file import backbone_width, downloaded
 
 LAYER = "block_7_expand_relu"
 """Deep enough for strokes and fillings, not so deep that only the motif is left: of blocks 2 to 7 this one separates
@@ -40,11 +40,10 @@ def best_weights(weights: str | Path) -> Path | None:
     """The weight file that is meant, where it and Keras are at hand."""
     if str(weights) == "none" or not _installed("tf_keras"):
         return None
-    named = Path(weights)
-    if named.is_file() and is_hdf5(named):
-        return named
-    # Another backbone's file tells no cloths apart; MobileNetV2's may be at hand all the same.
-    return downloaded() if str(weights) == "imagenet" or named.is_file() else None
+    if str(weights) == "imagenet" or Path(weights).suffix == ".pth":
+        # Another backbone's file tells no cloths apart; MobileNetV2's may be at hand all the same.
+        return downloaded()
+    return Path(weights) if Path(weights).is_file() else None
 
 
 def _installed(package: str) -> bool:
