@@ -95,7 +95,7 @@ def test_nothing_is_printed_by_native_code(shared_export: Path) -> None:
 def test_a_wrong_image_size_and_a_wrong_runtime_name_are_explained(shared_export: Path) -> None:
     with pytest.raises(InputError, match=r"shape \(32, 32, 3\)"):
         open_model(shared_export / "int8.tflite").classify(np.zeros((32, 32, 3), np.uint8))
-    with pytest.raises(InputError, match="choose one of ai-edge-litert"):
+    with pytest.raises(InputError, match="choose ai-edge-litert"):
         find_runtime("onnx")
 
 

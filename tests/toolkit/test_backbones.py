@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,10 @@ def test_lite0_knows_imagenet() -> None:
 
 
 def _strangers() -> list[Path]:
-    from conftest import SHARED
-
-    folder = SHARED / "data/strangers"
+    shared = Path(os.environ.get("BATIKKIT_DATA", Path(__file__).resolve().parents[3] / "shared"))
+    folder = shared / "data/strangers"
     if not folder.is_dir():
-        pytest.skip(f"no data/strangers under {SHARED}: set BATIKKIT_DATA to the folder that holds it")
+        pytest.skip(f"no data/strangers under {shared}: set BATIKKIT_DATA to the folder that holds it")
     return sorted(folder.glob("*.jpg"))[:40]
 
 

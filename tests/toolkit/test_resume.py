@@ -25,7 +25,8 @@ def _exit(*arguments: object) -> int:
 
 
 REFUSED = {
-    "--preset": "paper", "--weights": "none", "--image-size": "96", "--backbone-alpha": "1.0", "--seed": "1",
+    "--preset": "paper", "--weights": "none", "--backbone": "mobilenet-v2", "--image-size": "96",
+    "--backbone-alpha": "1.0", "--seed": "1",
     "--split": "split.csv", "--unit": "copy", "--group-by": "x", "--strict": None, "--set": "dropout=0.5",
 }  # fmt: skip
 
@@ -47,7 +48,18 @@ def test_every_option_is_either_taken_by_a_resumed_run_or_refused() -> None:
     import inspect
 
     options = set(inspect.signature(train).parameters) - {"context", "data"}
-    refused = {"preset", "weights", "image_size", "backbone_alpha", "seed", "split_file", "unit", "group_by", "strict"}
+    refused = {
+        "preset",
+        "weights",
+        "backbone",
+        "image_size",
+        "backbone_alpha",
+        "seed",
+        "split_file",
+        "unit",
+        "group_by",
+    }
+    refused |= {"strict"}
     assert options == RESUME_TAKES | refused
     assert len(REFUSED) == len(refused) + 1
 
@@ -55,7 +67,7 @@ def test_every_option_is_either_taken_by_a_resumed_run_or_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--engine", "cache"), "--engine 'cache': choose auto, cached, keras"),
+        (("--engine", "cache"), "--engine 'cache': did you mean cached? choose auto, cached, keras"),
         (("--strategy", "fast"), "--strategy 'fast': choose auto, mirrored, multi-worker"),
         (("--cache-gb", "-1"), "--cache-gb -1"),
         (("--worker-timeout", "0"), "--worker-timeout 0"),

@@ -138,7 +138,7 @@ def test_an_unknown_unit_is_refused(few: Path, capsys: pytest.CaptureFixture[str
         load_dataset(few, grouping=Grouping("yard"))
     for command in ("train", "compare", "evaluate", "data check", "data split"):
         assert run(*command.split(), few, "--unit", "yard") == 2
-        assert "--unit 'yard': choose cloth or copy" in " ".join(capsys.readouterr().err.split())
+        assert "--unit 'yard': choose cloth, copy" in " ".join(capsys.readouterr().err.split())
 
 
 def test_more_folds_than_cloths_fall_back_to_copies(many: Path, tmp_path: Path) -> None:
