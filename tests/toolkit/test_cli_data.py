@@ -12,21 +12,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from batikkit.cli import main
 from batikkit.cli.data import parse_ratios, printable
 from batikkit.data.split import read_split
 from batikkit.errors import InputError
+from commands import run
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
 
 
 def test_check_prints_writes_and_is_strict(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

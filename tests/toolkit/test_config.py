@@ -62,15 +62,20 @@ def test_overrides_are_typed_and_win_over_the_preset() -> None:
         ("nonsense=1", "unknown setting 'nonsense'"),
         ("dropout", "not key=value"),
         ("flips=sideways", "one of none, horizontal, both"),
-        ("phase1_epochs=2.5", "must be a int"),
+        ("phase1_epochs=2.5", "a whole number"),
         ("ratios=[0.5, 0.5]", "sum to 1"),
-        ("quarter_turns=1", "must be a bool"),
+        ("quarter_turns=1", "true or false"),
         ("phase1_views=4", "at most views, 3"),
     ],
 )
 def test_wrong_settings_are_named(override: str, says: str) -> None:
     with pytest.raises(InputError, match=says.replace("[", r"\[")):
         load_config("paper", overrides=[override])
+
+
+@pytest.mark.parametrize("text", ["block_13_expand_relu", '"block_13_expand_relu"', '["block_13_expand_relu"]'])
+def test_one_layer_may_be_named_without_brackets(text: str) -> None:
+    assert load_config("best", overrides=[f"taps={text}"]).taps == ("block_13_expand_relu",)
 
 
 def test_unknown_preset_and_missing_file(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ MAKERS = {
 }  # fmt: skip
 WITHOUT_ANSWER = {"demo"}
 """It serves until Ctrl-C."""
-MEANINGS = {"--strict": "Refuse unreadable images instead of skipping them."}
+MEANINGS = {"--strict": "Refuse unreadable images instead of skipping them, and a split that leaks."}
 
 
 def _walk(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:

@@ -22,7 +22,7 @@ from batikkit.training.feeds import reserve
 from batikkit.training.head import penalties
 from batikkit.training.inputs import Features, Inputs, Share, Split
 from batikkit.training.loop import fit
-from batikkit.training.schedule import phases
+from batikkit.training.schedule import DivergedError, phases
 from batikkit.training.state import State, read_state, write_state
 
 CLASSES, SIDE = 3, 32
@@ -210,3 +210,12 @@ def test_features_that_find_no_room_are_told_before_any_work(tmp_path: Path) -> 
 
 def test_a_stepped_head_is_what_it_was() -> None:
     assert not any(phase.solved for phase in phases(load_config("paper")))
+
+
+def test_features_that_are_no_numbers_end_the_training(tmp_path: Path) -> None:
+    config = _config()
+    net = model.build_model(config, classes=CLASSES)
+    inputs = _fed(config, net, tmp_path)
+    inputs.training_features(model.pooled_layer(net), 1)[0, 3, 5] = np.nan
+    with pytest.raises(DivergedError, match="no number"):
+        list(fit(net, inputs))

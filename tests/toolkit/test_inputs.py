@@ -22,7 +22,8 @@ from batikkit.training.engine import Engine
 from batikkit.training.features import feature_bytes
 from batikkit.training.feeds import reserve, wants_cache
 from batikkit.training.inputs import Inputs, Split
-from batikkit.training.loop import DivergedError, fit
+from batikkit.training.loop import fit
+from batikkit.training.schedule import DivergedError
 from batikkit.training.tensorboard import TensorBoard
 
 CONFIG = load_config("smoke", overrides=["views=2", "rotation=0", "zoom=0", "phase1_epochs=1", "phase2_epochs=1"])

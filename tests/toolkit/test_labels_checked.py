@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from batikkit.cli import main
 from batikkit.data.check import check_folder
 from batikkit.data.check_page import check_page
 from batikkit.data.check_report import read_report
@@ -23,6 +22,7 @@ from batikkit.data.prepared import Grouping
 from batikkit.data.smoother import deal_folds, embed, one_hot, out_of_fold, solved
 from batikkit.data.telltale import told_by_circumstances
 from batikkit.network.frozen import FrozenNetwork
+from commands import run
 
 COPIES = Grouping(unit="copy")
 MOTIFS = ("kawung", "parang", "ceplok", "truntum")
@@ -31,12 +31,6 @@ MOTIFS = ("kawung", "parang", "ceplok", "truntum")
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
 
 
 def clouds(

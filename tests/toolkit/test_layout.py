@@ -15,7 +15,6 @@ import pytest
 from PIL import Image, features
 
 from batikkit import image_kinds
-from batikkit.cli import main
 from batikkit.data.check import check_folder
 from batikkit.data.dataset import scan, usable_layout
 from batikkit.data.layout import Layout, read_layout
@@ -24,6 +23,7 @@ from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import write_split
 from batikkit.errors import InputError
 from batikkit.images import load_rgb
+from commands import run
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 COPIES = Grouping(unit="copy")
@@ -33,12 +33,6 @@ HEIC = importlib.util.find_spec("pillow_heif") is not None
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
 
 
 def photograph(kind: str = "PNG", *, seed: int = 0, side: int = 64) -> bytes:

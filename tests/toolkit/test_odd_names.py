@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batikkit.cli import main
 from batikkit.data.dataset import Sample, scan
 from batikkit.data.split import SplitRow, read_split, write_split
 from batikkit.errors import InputError
 from batikkit.labels import check_labels, read_labels, write_labels
+from commands import run
 from sample_comparison import make_comparison
 
 # Whatever a file system lets into a name: all but NUL and the slash.
@@ -29,12 +29,6 @@ NAMES = st.lists(
     st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0/"), min_size=1, max_size=12),
     min_size=2, max_size=6, unique=True,
 )  # fmt: skip
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
 
 
 @pytest.mark.parametrize("place", ["{}kawung", "ka{}wung", "kawung{}"])

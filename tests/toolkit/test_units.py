@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from batikkit.cli import main
 from batikkit.data.check import check_folder
 from batikkit.data.cloth_look import LOOK_SIDE
 from batikkit.data.dataset import Sample
@@ -28,6 +27,7 @@ from batikkit.evaluation.held_out import HeldOut, Knowledge, hold_out
 from batikkit.evaluation.metrics_file import read_evaluation
 from batikkit.runs import newest_run
 from batikkit.runs.record import read_record
+from commands import run
 
 MOTIFS = ("ceplok", "truntum")
 CLOTHS = 4
@@ -88,12 +88,6 @@ def assert_counted(prepared: PreparedData) -> None:
     assert found
     assert [int(number) for number in found.groups()] == [sum(cloth in earlier for cloth in tested), len(tested)]
     assert prepared.notes[0] == prepared.caution
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as done:
-        main([str(argument) for argument in arguments])
-    return int(done.value.code or 0)
 
 
 def test_by_default_no_cloth_crosses(many: Path) -> None:

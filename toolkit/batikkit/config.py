@@ -20,6 +20,15 @@ else:
     import tomli as tomllib
 
 
+_KINDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a word",
+    tuple: "a list such as [0.7, 0.2, 0.1]",
+}
+
+
 def preset_names() -> tuple[str, ...]:
     """The presets that ship with batikkit."""
     folder = resources.files("batikkit") / "presets"
@@ -61,7 +70,7 @@ def config_from_mapping(values: Mapping[str, Any], *, source: str) -> TrainConfi
     for key, value in values.items():
         if key not in fields:
             raise InputError(f"unknown setting {key!r} in {source}: {choices(key, sorted(fields))}")
-        checked[key] = _typed(key, value, type(fields[key].default))
+        checked[key] = _typed(fields[key], value)
     return TrainConfig(**checked)
 
 
@@ -108,15 +117,19 @@ def _parse(text: str) -> Any:
         return text
 
 
-def _typed(key: str, value: Any, kind: type) -> Any:
+def _typed(field: dataclasses.Field[Any], value: Any) -> Any:
+    kind, words = type(field.default), "str" in str(field.type)
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if kind is tuple and words and isinstance(value, str):  # a single name, as a command line has it
+        value = [value]
     if kind is tuple and isinstance(value, (list, tuple)):
-        of = str if key == "taps" else (int, float)
-        if all(isinstance(v, of) for v in value):
-            return tuple(value) if of is str else tuple(float(v) for v in value)
+        if words and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        if not words and all(isinstance(part, (int, float)) for part in value):
+            return tuple(map(float, value))
     if type(value) is not kind:
-        raise InputError(f"setting {key} is {value!r}: it must be a {kind.__name__}")
+        raise InputError(f"setting {field.name} is {value!r}: it must be {_KINDS[kind]}")
     return value
 
 

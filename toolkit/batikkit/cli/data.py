@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batikkit.cli.grammar import Command
-from batikkit.cli.options import Folds, GroupBy, JsonFile, LookWeights, Quiet, Seed, Unit
+from batikkit.cli.options import Folds, GroupBy, JsonFile, LookWeights, Quiet, Seed, Strict, Unit
 from batikkit.errors import InputError, VerificationError
 
 if TYPE_CHECKING:
@@ -91,9 +91,7 @@ def split(
     unit: Unit = "cloth",
     group_by: GroupBy = None,
     weights: LookWeights = "imagenet",
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse unreadable images instead of skipping them.")
-    ] = False,
+    strict: Strict = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     no_cache: NoCache = False,
     seed: Seed = 0,

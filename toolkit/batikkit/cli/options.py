@@ -148,7 +148,11 @@ LookWeights = Annotated[
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Refuse unreadable images instead of skipping them.", rich_help_panel=SPLIT_PANEL),
+    typer.Option(
+        "--strict",
+        help="Refuse unreadable images instead of skipping them, and a split that leaks.",
+        rich_help_panel=SPLIT_PANEL,
+    ),
 ]
 
 

@@ -38,7 +38,8 @@ class Scaling:
 
     def scaled(self, features: NDArray[np.floating]) -> NDArray[np.float32]:
         """Float32 [N, D]."""
-        return np.asarray((features - self.mean) / self.deviation, np.float32)
+        mean, deviation = self.mean.astype(np.float32), self.deviation.astype(np.float32)
+        return np.asarray((features - mean) / deviation, np.float32)
 
     def unscaled(self, kernel: Floats, bias: Floats) -> tuple[Floats, Floats]:
         """The kernel [D, C] and bias [C] that say of the features what those given say of scaled ones."""

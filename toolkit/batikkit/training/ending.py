@@ -9,7 +9,7 @@ from batikkit.errors import BatikkitError, DiskFullError
 from batikkit.network.keras_backend import tf
 from batikkit.training.distributed import Workers
 from batikkit.training.job import Job
-from batikkit.training.loop import DivergedError
+from batikkit.training.schedule import DivergedError
 from batikkit.training.stopping import stoppable
 
 

@@ -15,7 +15,7 @@ from batikkit.training import convex
 from batikkit.training.distributed import Workers
 from batikkit.training.feeds import cut_of
 from batikkit.training.inputs import Inputs
-from batikkit.training.schedule import Patience, Phase, score
+from batikkit.training.schedule import DivergedError, Patience, Phase, score
 from batikkit.training.state import State
 from batikkit.training.targets import image_weights, one_hot, smooth
 
@@ -37,6 +37,9 @@ def solve_head(
 
     Mixup and dropout have no part in it; label smoothing and class weights do. The validation images choose the
     penalty, by their loss where `monitor` is `last`, since the last penalty is but the weakest.
+
+    Raises:
+        DivergedError: the features are no numbers.
     """
     config, number = inputs.config, state.phase
     cut = cut_of(net, config, phase)
@@ -93,6 +96,8 @@ class _Problem:
         self._workers, self._width, self._classes = workers, features.shape[1], classes
         self.size = (self._width + 1) * classes
         sums = features.sum(axis=0, dtype=np.float64)
+        if not np.isfinite(sums).all():
+            raise DivergedError("the frozen layers answer with what is no number: train again from other --weights")
         squares = np.einsum("nd,nd->d", features, features, dtype=np.float64)
         count, *moments = np.split(workers.total(np.concatenate([[len(features)], sums, squares])), [1, 1 + len(sums)])
         self._scaling = convex.scaling_of(float(count[0]), *moments)
@@ -123,7 +128,7 @@ class _Problem:
     def training(self, flat: convex.Floats) -> tuple[float, float]:
         """Mean weighted loss [nats], without the penalty, and accuracy over all views."""
         kernel, bias = convex.split(flat, self._width, self._classes)
-        hits = float(np.sum((self._scaled @ kernel + bias).argmax(axis=1) == self._labels))
+        hits = float(np.sum((self._scaled @ kernel.astype(np.float32) + bias).argmax(axis=1) == self._labels))
         right, seen = self._workers.total((hits, len(self._labels)))
         return self._loss(flat)[0], float(right / seen)
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.errors import BatikkitError
 from batikkit.network import model
 from batikkit.runs.history import Epoch
 from batikkit.settings import TrainConfig
@@ -21,17 +20,11 @@ from batikkit.training.engine import Engine
 from batikkit.training.feeds import cut_of
 from batikkit.training.head import solve_head
 from batikkit.training.inputs import Inputs
-from batikkit.training.schedule import HEAD, Patience, Phase, phases, rate_at, score
+from batikkit.training.schedule import HEAD, DivergedError, Patience, Phase, phases, rate_at, score
 from batikkit.training.state import State
 
 Tell = Callable[[str, int, int], None]
 """tell(what, done, total): how far the present piece of work is."""
-
-
-class DivergedError(BatikkitError):
-    """The loss is no longer a number."""
-
-    exit_code = 1
 
 
 def fit(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from batikkit.errors import BatikkitError
 from batikkit.settings import TrainConfig
+
+
+class DivergedError(BatikkitError):
+    """The loss is no longer a number."""
+
+    exit_code = 1
+
 
 HEAD, FINE_TUNE = "head", "fine-tune"
 PLATEAU_MIN_DELTA = 1e-4
