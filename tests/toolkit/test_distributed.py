@@ -57,10 +57,11 @@ def _history(run: Path) -> np.ndarray:
 
 @pytest.mark.slow
 def test_a_dead_worker_is_told_and_the_others_go_on_to_one_model(
-    stripes_for_training: Path, weights_035: Path, tmp_path: Path
+    stripes: Path, weights_035: Path, tmp_path: Path
 ) -> None:
+    """On photographs that nobody has looked at before, so that cloths are told apart in the workers too."""
     settings = [part for text in SETTINGS for part in ("--set", text)]
-    train = ["train", str(stripes_for_training), "--preset", "smoke", "--weights", str(weights_035), *settings]
+    train = ["train", str(stripes), "--preset", "smoke", "--weights", str(weights_035), *settings]
     options = ["--worker-timeout", str(LIMIT_S)]
     runs_dir, ports = tmp_path / "runs", _ports(2)
     first = [*train, "--strategy", "multi-worker", *options, "--runs-dir", str(runs_dir)]

@@ -126,22 +126,23 @@ def train(
 
         run, batch_size = Run(resolve_run(resume, runs_dir)), _only_batch_size(context, overrides or ())
     else:
-        assert data is not None
         config = load_config(
             preset, overrides=overrides or (),
             network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
         )  # fmt: skip
-        grouping = grouping_of(unit, group_by, weights)
-        prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.training import session
     from batikkit.training.distributed import join
 
+    # Before the photographs are looked at: telling cloths apart already asks TensorFlow.
     workers = join(strategy, timeout_s=worker_timeout)
     means = session.Means(progress, engine, cache_gb, tensorboard, workers)
     with workers.leaving():
         if resume is not None:
             trained = session.resume(run, means, batch_size=batch_size, root=moved)
         else:
+            assert data is not None
+            grouping = grouping_of(unit, group_by, weights)
+            prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
             beginning = session.Beginning(runs_dir, Path(preset).stem, weights)
             trained = session.train(prepared, config, beginning, means)
         _tell(trained, workers, json_file)
