@@ -64,6 +64,7 @@ def compare(
     from batikkit.cli.train import grouping_of, prepare
     from batikkit.config import load_config
     from batikkit.console import note, progress
+    from batikkit.training.comparison_plan import check_phases
 
     if folds and split_file:
         raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
@@ -71,6 +72,7 @@ def compare(
         preset, overrides=overrides or (),
         network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
     )  # fmt: skip
+    check_phases(config)
     grouping = grouping_of(unit, group_by, weights, folds=folds)
     prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.training.session import Means

@@ -20,6 +20,18 @@ SCHEMA_VERSION = 1
 _DIFFERENCES_NAMED = 3
 
 
+def check_phases(config: TrainConfig) -> None:
+    """Makes sure that settings can be compared, before the photographs are looked at.
+
+    Raises:
+        InputError: nothing is frozen, so there is no frozen system.
+    """
+    if not config.phase1_epochs:
+        raise InputError(
+            "a comparison needs a frozen phase, got phase1_epochs=0: choose a preset such as paper or small-data"
+        )
+
+
 def make_plan(root: Path, config: TrainConfig, *, weights: str, splits: Sequence[Sequence[SplitRow]]) -> dict[str, Any]:
     """Everything that decides the result: settings, weights by content, and each fold's images by their hashes."""
     path = Path(weights)

@@ -26,7 +26,7 @@ from batikkit.runs import store
 from batikkit.runs.history import HISTORY_FILE, read_history
 from batikkit.runs.run import Run
 from batikkit.settings import TrainConfig
-from batikkit.training.comparison_plan import enter, make_plan
+from batikkit.training.comparison_plan import check_phases, enter, make_plan
 from batikkit.training.session import Beginning, Means, resume, train
 from batikkit.training.stopping import StoppedError
 
@@ -56,10 +56,7 @@ def compare(
         InputError: the preset freezes nothing, the folds do not fit the photographs, or `out` holds another comparison.
         StoppedError: the user pressed Ctrl-C; the same command goes on.
     """
-    if not config.phase1_epochs:
-        raise InputError(
-            "a comparison needs a frozen phase, got phase1_epochs=0: choose a preset such as paper or small-data"
-        )
+    check_phases(config)
     splits = _splits(data, config, folds)
     for rows in splits:
         check_parts(rows)
