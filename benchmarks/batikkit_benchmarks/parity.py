@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.intervals import accuracy_interval
+from batikkit.labels import among_motifs, motif_count
 from batikkit.metrics import expected_calibration_error
 from batikkit.paired import drop_resolution, mcnemar_p, paired_drop, paired_drop_interval
 from batikkit_benchmarks.report import Flip, MotifDrop, Parity
@@ -42,6 +43,11 @@ def judge(
         reference_name: Whose they are.
         images_per_s: Rate of the evaluation.
     """
+    answers, expected = scores, reference
+    if (truth < motif_count(labels)).all():
+        # Of a photograph of a motif it is asked which one; "other" is an answer, and counts where answers are compared.
+        scores = among_motifs(scores, labels)
+        reference = None if reference is None else among_motifs(reference, labels)
     right = scores.argmax(1) == truth
     reference_right = None if reference is None else reference.argmax(1) == truth
     accuracy = Parity(
@@ -55,7 +61,7 @@ def judge(
         groups=None if groups is None else len(set(groups)),
         cautions=tuple(cautions),
     )
-    if reference is None or reference_right is None:
+    if expected is None or reference is None or reference_right is None:
         return accuracy
     values = {name: getattr(accuracy, name) for name in accuracy.__dataclass_fields__}
     values |= {
@@ -65,10 +71,10 @@ def judge(
         "drop_ci95_pp": paired_drop_interval(reference_right, right, groups=groups),
         "resolution_pp": drop_resolution(len(right), groups),
         "mcnemar_p": mcnemar_p(reference_right, right, groups=groups),
-        "agreement": float(np.mean(scores.argmax(1) == reference.argmax(1))),
-        "max_abs_diff": float(np.abs(scores - reference).max()),
+        "agreement": float(np.mean(answers.argmax(1) == expected.argmax(1))),
+        "max_abs_diff": float(np.abs(answers - expected).max()),
         "reference_calibration_error": expected_calibration_error(reference, truth),
-        "flipped": _flips(scores, reference, truth, labels, images),
+        "flipped": _flips(answers, expected, truth, labels, images),
     }
     return Parity(**values)
 

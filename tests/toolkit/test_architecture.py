@@ -29,7 +29,8 @@ HEAVY = ("tensorflow", "tf_keras", "keras", "matplotlib", "scipy", "sklearn", "i
 HEAVY_MODULES = {
     "batikkit.evaluation.plots", "batikkit.network.backbones", "batikkit.network.efficientnet_lite",
     "batikkit.network.frozen_graph", "batikkit.network.initial", "batikkit.network.keras_backend",
-    "batikkit.network.mobilenet_v2", "batikkit.training.head",
+    "batikkit.network.mobilenet_v2", "batikkit.network.other", "batikkit.training.head",
+    "batikkit.training.others",
     "batikkit.network.layers", "batikkit.network.model", "batikkit.network.plain_cnn", "batikkit.training.batches",
     "batikkit.training.distributed", "batikkit.training.engine", "batikkit.training.features",
     "batikkit.training.feeds", "batikkit.training.folded", "batikkit.training.inputs", "batikkit.training.loop",

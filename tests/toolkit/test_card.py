@@ -45,7 +45,7 @@ def _figures(variant: str, *, named: float, wrong: float, strangers: float) -> V
     stranger = np.arange(STRANGERS) < round(strangers * STRANGERS)
     return VariantFigures(
         variant, 1, evaluate(Predictions(labels, names, names, truth, scores)), 1.0, 0.0, (0.0, 0.0),
-        rejection.apply(Rejection(1.0, 0.9), scores, truth, groups=names),
+        rejection.apply(Rejection(1.0, 0.9), scores, truth, labels, groups=names),
         float(stranger.mean()), accuracy_interval(stranger, [str(index % 5) for index in range(STRANGERS)]),
     )  # fmt: skip
 

@@ -6,6 +6,8 @@ import numpy as np
 
 from batikkit.assets.rejection import Rejection, accepted, apply, calibrated, choose_threshold, fit_temperature
 
+MOTIFS = ("kawung", "parang")
+
 
 def _scores(n: int, temperature: float) -> tuple[np.ndarray, np.ndarray]:
     """Truth drawn from honest probabilities, and the scores of a model that overstates them by `temperature`."""
@@ -39,14 +41,14 @@ def test_coverage_comes_first_where_no_threshold_does_both() -> None:
 
 def test_counts() -> None:
     scores = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
-    kept = apply(Rejection(1.0, 0.7), scores, np.array([0, 0, 0]))
+    kept = apply(Rejection(1.0, 0.7), scores, np.array([0, 0, 0]), MOTIFS)
     assert (kept.n, kept.answered, kept.wrong) == (3, 2, 1)
     assert kept.coverage == 2 / 3
     assert kept.error == 0.5
-    assert accepted(Rejection(1.0, 0.7), scores).tolist() == [True, False, True]
+    assert accepted(Rejection(1.0, 0.7), scores, MOTIFS).tolist() == [True, False, True]
     low, high = kept.error_ci95
     assert low < 0.5 < high
-    cloth = apply(Rejection(1.0, 0.7), scores, np.array([0, 0, 0]), groups=["one", "other", "one"])
+    cloth = apply(Rejection(1.0, 0.7), scores, np.array([0, 0, 0]), MOTIFS, groups=["one", "other", "one"])
     assert cloth.error_ci95 == (0.0, 1.0)  # both answered images are of one cloth
-    nothing = apply(Rejection(1.0, 1.1), scores, np.array([0, 0, 0]))
+    nothing = apply(Rejection(1.0, 1.1), scores, np.array([0, 0, 0]), MOTIFS)
     assert (nothing.error, nothing.error_ci95) == (0.0, (0.0, 1.0))

@@ -6,10 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from batikkit import atomic
 from batikkit.errors import InputError
 
 LABELS_FILE = "labels.txt"
+OTHER = "other"
+"""Label of what is none of the motifs: other things, and batik of other motifs. Never named as a motif."""
 
 
 def check_labels(labels: Sequence[str], *, source: str) -> tuple[str, ...]:
@@ -63,3 +68,23 @@ def read_labels(path: Path) -> tuple[str, ...]:
 def label_lines(text: str) -> list[str]:
     """The lines of a label file. Only a line feed ends one: names may hold what `str.splitlines` takes for an end."""
     return [line.removesuffix("\r") for line in text.rstrip("\r\n").split("\n")]
+
+
+def motif_count(labels: Sequence[str]) -> int:
+    """How many of the labels, from the first, are motifs."""
+    return len(labels) - (len(labels) > 0 and labels[-1] == OTHER)
+
+
+def among_motifs(scores: NDArray[np.float32], labels: Sequence[str]) -> NDArray[np.float32]:
+    """Which motif it would be, were it one of them: [..., motifs] of scores [..., C], each row summing to 1 again.
+
+    What is known to show a motif is judged by these; whether it is taken for one at all is another question.
+    """
+    count = motif_count(labels)
+    if count == len(labels):
+        return scores
+    kept = scores[..., :count]
+    whole = kept.sum(axis=-1, keepdims=True)
+    # A quantized answer can be "other" through and through, which says nothing of the motif.
+    shares = np.where(whole > 0, kept / np.where(whole > 0, whole, 1), 1 / count)
+    return np.asarray(shares, np.float32)

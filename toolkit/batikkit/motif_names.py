@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from batikkit.labels import OTHER
+
 LANGUAGES = ("en", "id")
 
 _GLOSSES = {
@@ -20,9 +22,13 @@ _GLOSSES = {
 }
 """What the word means or shows, as English and Indonesian speakers would say it; see docs/motifs.md for sources."""
 
+_OTHER = ("Something else", "Yang lain")
+
 
 def display_name(label: str, language: str) -> str:
     """`udan_liris` as `Udan liris (drizzle)`."""
+    if label == OTHER:
+        return _OTHER[LANGUAGES.index(language)]
     name = label.replace("_", " ").strip()
     name = name[:1].upper() + name[1:]
     gloss = _GLOSSES.get(label.lower())

@@ -142,6 +142,12 @@ class TrainConfig:
         "Portion of the views shown grey, with their hue turned, or with channels changed round: a motif is not its "
         "colour.",
     )
+    other: bool = _setting(
+        False,
+        _SWITCH,
+        "Exports get one label more, `other`, for what lies far from all that training has seen: other things, and "
+        "to a smaller part other motifs.",
+    )
     views: int = _setting(
         4,
         _between(1, 1000),

@@ -12,6 +12,7 @@ from batikkit.data.dataset import Sample
 from batikkit.data.split import check_unchanged, of_split
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
+from batikkit.labels import among_motifs
 from batikkit.parity_pack import ParityPack, read_parity_pack, write_parity_pack
 from batikkit_exporters.source.loaded import LoadedNet, Source
 
@@ -89,7 +90,7 @@ def check_recorded(source: Source, names: Sequence[str], probabilities: NDArray[
     said = dict(zip(source.recorded.paths, source.recorded.predicted, strict=True))
     pairs = [
         (source.recorded.labels[said[name]], source.labels[found])
-        for name, found in zip(names, probabilities.argmax(axis=1), strict=True)
+        for name, found in zip(names, among_motifs(probabilities, source.labels).argmax(axis=1), strict=True)
         if name in said
     ]
     differ = [pair for pair in pairs if pair[0] != pair[1]]

@@ -56,6 +56,7 @@ class Source:
         folder: Where exports go.
         turns: The network was trained to take quarter turns for the same motif; `mirrors`: mirror images.
         trained_here: False for a foreign model, of which nobody can say what it was trained on.
+        other: What the output "other" is added from, beside the model; None where there is none.
         load: Loads the model; imports TensorFlow.
         recorded: What the model said of the test photographs when it was trained, where that is known.
         scaled_from: What a foreign model takes black and white for.
@@ -72,6 +73,7 @@ class Source:
     mirrors: bool
     trained_here: bool
     load: Callable[[], LoadedNet]
+    other: Path | None = None
     recorded: Predictions | None = None
     scaled_from: tuple[float, float] | None = None
     caution: str = ""
@@ -79,7 +81,8 @@ class Source:
     def sha256(self) -> str:
         """Hash over the model, its scaling, its labels and its split, hex."""
         parts = (
-            model_sha256(self.model), labels_sha256(self.labels), self.split_sha256(), str(self.scaled_from or "")
+            model_sha256(self.model), labels_sha256(self.labels), self.split_sha256(), str(self.scaled_from or ""),
+            *([model_sha256(self.other)] if self.other else []),
         )  # fmt: skip
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 

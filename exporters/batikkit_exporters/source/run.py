@@ -11,7 +11,7 @@ from batikkit.config import read_config
 from batikkit.data.split import SPLIT_FILE, read_split
 from batikkit.errors import InputError
 from batikkit.evaluation.predictions import PREDICTIONS_FILE, read_predictions
-from batikkit.labels import LABELS_FILE, read_labels
+from batikkit.labels import LABELS_FILE, OTHER, read_labels
 from batikkit_exporters.source.loaded import LoadedNet, Source
 
 
@@ -31,28 +31,35 @@ def source_of_run(run: Path, *, data: Path | None = None) -> Source:
     root = data or Path(facts["data"]["root"])
     if not root.is_dir():
         raise InputError(f"the photographs of {run} are not at {root}: name their folder with --data DIR")
-    said = run / PREDICTIONS_FILE
+    said, other = run / PREDICTIONS_FILE, run / runs.OTHER_FILE
+    labels = read_labels(run / LABELS_FILE)
+    if other.is_file():
+        labels = (*labels, OTHER)
     return Source(
         run_id=run.name,
         model=model,
-        labels=read_labels(run / LABELS_FILE),
+        labels=labels,
+        other=other if other.is_file() else None,
         rows=read_split(run / SPLIT_FILE),
         root=root,
         folder=run / runs.EXPORT_FOLDER,
         turns=config.quarter_turns,
         mirrors=config.flips != "none",
         trained_here=True,
-        load=lambda: _load(model, config.image_size),
+        load=lambda: _load(model, other if other.is_file() else None, config.image_size),
         recorded=read_predictions(said) if said.is_file() else None,
         caution=facts.get("caution", ""),
     )
 
 
-def _load(model: Path, image_size: int) -> LoadedNet:
+def _load(model: Path, other: Path | None, image_size: int) -> LoadedNet:
     from batikkit.network.frozen_graph import freeze
     from batikkit.network.model import load_model
+    from batikkit.network.other import read_other, with_other
 
     net = load_model(model)
+    if other:
+        net = with_other(net, read_other(other))
     return LoadedNet(
         frozen=freeze(net),
         answer=lambda images: np.asarray(net(images, training=False).numpy(), np.float32),

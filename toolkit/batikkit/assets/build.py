@@ -114,7 +114,7 @@ def build_assets(
     variants, labels = _variants(run)
     models = {v.name: open_model(_export(run, v)) for v in variants}
     pixels, truth = _validation(run, source, labels, image_size=models[variants[0].name].input.shape[1])
-    rule = choose_rule(models[variants[0].name], pixels, truth)
+    rule = choose_rule(models[variants[0].name], pixels, truth, labels)
     report(f"rule from {len(pixels)} validation images: temperature {rule.temperature}, threshold {rule.threshold}")
     figures = tuple(_measured(run, v, models[v.name], labels, rule) for v in variants)
     pictures = draw_golden(models, advance=advance)

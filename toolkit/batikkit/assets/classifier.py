@@ -22,6 +22,7 @@ from batikkit.assets.readme import recommended
 from batikkit.assets.rejection import Rejection, calibrated
 from batikkit.errors import InputError
 from batikkit.images import damage_named, decode, load_pixels, resize
+from batikkit.labels import OTHER
 from batikkit.metrics import best_first
 from batikkit.tflite.labelled import open_labelled
 from batikkit.tflite.runtime import Wishes
@@ -40,7 +41,7 @@ class Answer:
     """What a model says of one picture.
 
     Attributes:
-        label: The motif; None where the folder's rule says "not sure".
+        label: The motif; None where the best label is "other", or the folder's rule says "not sure".
         probability: Of the best motif (0..1), the figure that the rule compares with its threshold.
         scores: Probability of every label, the best first; of equals the first of the label file.
     """
@@ -48,6 +49,11 @@ class Answer:
     label: str | None
     probability: float
     scores: Mapping[str, float]
+
+    @property
+    def other(self) -> bool:
+        """Whether it is taken for none of the motifs, rather than being unsure of one."""
+        return self.best == OTHER
 
     @property
     def best(self) -> str:
@@ -58,7 +64,8 @@ class Answer:
 class Classifier:
     """A model, its labels and, in a folder that `batikkit assets` wrote, its rule for "not sure".
 
-    Elsewhere there is no such rule, and every picture gets a label. Not thread-safe: give each thread its own.
+    Elsewhere there is no such rule: every picture gets a label, unless the best is "other". Not thread-safe: give
+    each thread its own.
 
     Args:
         model: A `.tflite` file, a folder of assets, an export folder or a run.
@@ -114,7 +121,7 @@ class Classifier:
         scores: NDArray[Any] = calibrated(raw, self.rule.temperature) if self.rule else raw
         ranked = {self.labels[i]: float(scores[i]) for i in best_first(scores)}
         label, probability = next(iter(ranked.items()))
-        sure = self.rule is None or probability >= self.rule.threshold
+        sure = label != OTHER if self.rule is None else self.rule.names(label, probability)
         return Answer(label if sure else None, probability, ranked)
 
     def pixels(self, image: Picture, *, bgr: bool = False) -> NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from batikkit.assets.strangers import CHECKING, CHOOSING, draw_foreign
 from batikkit.evaluation.metrics_file import Evaluation, evaluate
 from batikkit.evaluation.predictions import Predictions
 from batikkit.intervals import accuracy_interval
+from batikkit.labels import among_motifs, motif_count
 from batikkit.paired import paired_drop, paired_drop_interval
 from batikkit.parity_pack import ParityPack, iter_images
 from batikkit.tflite.runtime import LoadedModel
@@ -51,22 +52,23 @@ class VariantFigures:
     cautions: tuple[str, ...] = ()
 
 
-def choose_rule(model: LoadedModel, pixels: Sequence[NDArray[np.uint8]], truth: NDArray[np.integer]) -> Rejection:
+def choose_rule(
+    model: LoadedModel, pixels: Sequence[NDArray[np.uint8]], truth: NDArray[np.integer], labels: Sequence[str]
+) -> Rejection:
     """Temperature and threshold from validation images, uint8 [S, S, 3] each, and drawn strangers.
 
     Args:
         model: The most precise model.
         pixels: Validation images.
         truth: int [N], their classes.
+        labels: Of the model's outputs.
     """
     scores = np.stack([model.classify(image) for image in pixels])
-    temperature = rejection.fit_temperature(scores, truth)
+    temperature = rejection.fit_temperature(among_motifs(scores, labels), truth)
     strangers = model.predict(draw_foreign(CHOOSING, per_kind=FOREIGN_PER_KIND, size=_size(model), seed=0))
-    confidence = rejection.calibrated(scores, temperature).max(axis=1)
-    threshold = rejection.choose_threshold(
-        confidence, scores.argmax(axis=1) == truth, rejection.calibrated(strangers, temperature).max(axis=1)
-    )
-    return Rejection(temperature, threshold)
+    confidence, best = rejection.confidence_of(scores, temperature, labels)
+    foreign, _ = rejection.confidence_of(strangers, temperature, labels)
+    return Rejection(temperature, rejection.choose_threshold(confidence, best == truth, foreign))
 
 
 def measure(
@@ -75,18 +77,20 @@ def measure(
     """Runs a model on the test images of its export and on strangers of kinds that the rule never saw."""
     scores = np.stack([model.classify(image) for image in iter_images(pack)])
     strangers = model.predict(draw_foreign(CHECKING, per_kind=FOREIGN_PER_KIND, size=_size(model), seed=0))
-    named = rejection.accepted(rule, strangers)
+    named = rejection.accepted(rule, strangers, labels)
     kinds = [kind for kind in CHECKING for _ in range(FOREIGN_PER_KIND)]
-    best, reference = scores.argmax(axis=1), pack.probabilities.argmax(axis=1)
-    before, after = reference == pack.labels, best == pack.labels
+    agreement = float(np.mean(scores.argmax(axis=1) == pack.probabilities.argmax(axis=1)))
+    motifs, known = labels[: motif_count(labels)], among_motifs(scores, labels)
+    before = among_motifs(pack.probabilities, labels).argmax(axis=1) == pack.labels
+    after = known.argmax(axis=1) == pack.labels
     return VariantFigures(
         variant=variant,
         size_bytes=size_bytes,
-        evaluation=evaluate(Predictions(labels, pack.names, pack.groups, pack.labels, scores)),
-        agreement=float(np.mean(best == reference)),
+        evaluation=evaluate(Predictions(motifs, pack.names, pack.groups, pack.labels, known)),
+        agreement=agreement,
         drop_pp=paired_drop(before, after),
         drop_ci95_pp=paired_drop_interval(before, after, groups=pack.groups),
-        selective=rejection.apply(rule, scores, pack.labels, groups=pack.groups),
+        selective=rejection.apply(rule, scores, pack.labels, labels, groups=pack.groups),
         foreign_named=float(named.mean()),
         foreign_ci95=accuracy_interval(named, kinds),
         cautions=pack.cautions,

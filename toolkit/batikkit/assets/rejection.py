@@ -6,12 +6,14 @@ The temperature makes the scores mean what they say (Guo et al. 2017); below the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.intervals import Groups, accuracy_interval
+from batikkit.labels import OTHER, motif_count
 
 Floats = NDArray[np.floating]
 
@@ -25,7 +27,7 @@ MIN_COVERAGE = 0.90
 
 @dataclass(frozen=True)
 class Rejection:
-    """The rule: calibrated probability of the best motif below `threshold` means "not sure".
+    """The rule: calibrated probability of the best motif below `threshold` means "not sure", and "other" is no motif.
 
     Attributes:
         temperature: Divides the logarithm of the scores; above 1 it makes them more modest.
@@ -34,6 +36,10 @@ class Rejection:
 
     temperature: float
     threshold: float
+
+    def names(self, label: str, confidence: float) -> bool:
+        """Whether the best label is given as an answer: a motif, and sure enough."""
+        return label != OTHER and confidence >= self.threshold
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ def choose_threshold(
     """The smallest threshold that keeps both errors and strangers low; the strictest allowed one where none does.
 
     Args:
-        confidence: [N] calibrated probability of the best motif on validation images.
+        confidence: [N] calibrated probability of the best motif on validation images, 0 for what is never named.
         right: bool [N], whether that motif is the true one.
         foreign: [M] the same confidence on images that show no motif.
         max_error: Wanted share of wrong answers among the answered.
@@ -103,31 +109,48 @@ def choose_threshold(
         A threshold, 0..1, rounded down to four digits.
     """
     # Any value between two neighbouring confidences acts alike, so the observed ones are all there is to try.
-    allowed = [0.0] + [t for t in np.unique(confidence) if np.mean(confidence >= t) >= min_coverage]
+    named = confidence[confidence > 0]
+    allowed = [0.0] + [t for t in np.unique(named) if np.mean(confidence >= t) >= min_coverage]
     chosen = allowed[-1]
     for threshold in allowed:
-        answered = confidence >= threshold
-        error = float(np.mean(~right[answered]))
-        if error <= max_error and float(np.mean(foreign >= threshold)) <= max_foreign:
+        answered = (confidence > 0) & (confidence >= threshold)
+        error = float(np.mean(~right[answered])) if answered.any() else 0.0
+        if error <= max_error and float(np.mean((foreign > 0) & (foreign >= threshold))) <= max_foreign:
             chosen = threshold
             break
     return float(np.floor(chosen * 1e4) / 1e4)
 
 
+def confidence_of(
+    probabilities: Floats, temperature: float, labels: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Of each row of scores [N, C] the confidence that the rule looks at, and the label it belongs to.
+
+    A row that is answered "other" has confidence 0: whatever the threshold, no motif is named.
+    """
+    scores = calibrated(probabilities, temperature)
+    best = scores.argmax(axis=1)
+    return np.where(best < motif_count(labels), scores.max(axis=1), 0.0), np.asarray(best, np.int64)
+
+
 def apply(
-    rule: Rejection, probabilities: Floats, truth: NDArray[np.integer], *, groups: Groups | None = None
+    rule: Rejection,
+    probabilities: Floats,
+    truth: NDArray[np.integer],
+    labels: Sequence[str],
+    *,
+    groups: Groups | None = None,
 ) -> Selective:
     """Counts what the rule does to [N, C] scores with int [N] truth; N groups of images, see `accuracy_interval`."""
-    scores = calibrated(probabilities, rule.temperature)
-    answered = scores.max(axis=1) >= rule.threshold
-    wrong = scores.argmax(axis=1)[answered] != truth[answered]
+    answered, best = accepted(rule, probabilities, labels), np.asarray(probabilities).argmax(axis=1)
+    wrong = best[answered] != truth[answered]
     # Of the answered images; an error is a proportion like an accuracy.
     kept = None if groups is None else np.asarray(groups)[answered]
     interval = accuracy_interval(wrong, kept) if answered.any() else (0.0, 1.0)
     return Selective(len(truth), int(answered.sum()), int(wrong.sum()), accuracy_interval(answered, groups), interval)
 
 
-def accepted(rule: Rejection, probabilities: Floats) -> NDArray[np.bool_]:
+def accepted(rule: Rejection, probabilities: Floats, labels: Sequence[str]) -> NDArray[np.bool_]:
     """Of each image, [N, C] scores, whether the rule names a motif."""
-    named: NDArray[np.bool_] = calibrated(probabilities, rule.temperature).max(axis=1) >= rule.threshold
-    return named
+    confidence, _ = confidence_of(probabilities, rule.temperature, labels)
+    return np.asarray((confidence > 0) & (confidence >= rule.threshold), np.bool_)

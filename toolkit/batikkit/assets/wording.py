@@ -6,6 +6,7 @@ TEXTS = {
     "en": {
         "named": "**{motif}**, {confidence:.0%} sure",
         "unsure": "**Not batik, or not sure.** The nearest would be {motif}, {confidence:.0%}.",
+        "other": "**None of these motifs**, {confidence:.0%} sure.",
         "latency": "{model} answered in {latency_ms:.1f} ms on this machine.",
         "unreadable": "**Not a photograph that can be read.** Choose a JPEG or PNG.",
         "nothing": "Choose a photograph or use the camera.",
@@ -13,6 +14,7 @@ TEXTS = {
     "id": {
         "named": "**{motif}**, yakin {confidence:.0%}",
         "unsure": "**Bukan batik, atau tidak yakin.** Yang terdekat: {motif}, {confidence:.0%}.",
+        "other": "**Bukan salah satu motif ini**, yakin {confidence:.0%}.",
         "latency": "{model} menjawab dalam {latency_ms:.1f} ms di mesin ini.",
         "unreadable": "**Bukan foto yang dapat dibaca.** Pilih JPEG atau PNG.",
         "nothing": "Pilih foto atau gunakan kamera.",

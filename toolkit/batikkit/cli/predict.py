@@ -66,10 +66,18 @@ def predict(
 
 def _record(image: Path, answer: Answer, top: int) -> dict[str, object]:
     guesses = [{"label": label, "probability": score} for label, score in list(answer.scores.items())[:top]]
-    return {"image": str(image), "label": answer.label, "probability": answer.probability, "guesses": guesses}
+    return {
+        "image": str(image),
+        "label": answer.label,
+        "other": answer.other,
+        "probability": answer.probability,
+        "guesses": guesses,
+    }
 
 
 def _line(image: Path, answer: Answer, top: int) -> str:
     best = list(answer.scores.items())[:top]
     ranked = ", ".join(f"{label} {probability:.1%}" for label, probability in best)
-    return f"{image}: {ranked}" if answer.label else f"{image}: not sure ({ranked})"
+    if answer.label:
+        return f"{image}: {ranked}"
+    return f"{image}: {'none of the motifs' if answer.other else 'not sure'} ({ranked})"

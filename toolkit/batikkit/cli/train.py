@@ -71,6 +71,13 @@ def train(
     image_size: ImageSize = None,
     backbone_alpha: BackboneAlpha = None,
     seed: TrainSeed = None,
+    others: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help='Pictures of what is none of the motifs, for the answer "other"; none are needed.',
+        ),
+    ] = None,
     split_file: SplitFile = None,
     unit: Unit = "cloth",
     group_by: GroupBy = None,
@@ -127,7 +134,7 @@ def train(
         run, batch_size = Run(resolve_run(resume, runs_dir)), _only_batch_size(context, overrides or ())
     else:
         config = load_config(
-            preset, overrides=overrides or (),
+            preset, overrides=(*(overrides or ()), *(["other=true"] if others else [])),
             network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
         )  # fmt: skip
     from batikkit.training import session
@@ -143,7 +150,7 @@ def train(
             assert data is not None
             grouping = grouping_of(unit, group_by, weights)
             prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
-            beginning = session.Beginning(runs_dir, Path(preset).stem, weights)
+            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others)
             trained = session.train(prepared, config, beginning, means)
         _tell(trained, workers, json_file)
 

@@ -11,6 +11,7 @@ from batikkit.assets.manifest import read_assets_manifest
 from batikkit.assets.readme import recommended
 from batikkit.assets.wording import TEXTS
 from batikkit.images import load_pixels
+from batikkit.labels import OTHER
 from batikkit.motif_names import display_name
 
 
@@ -27,7 +28,8 @@ class Answer:
         """The answer in words, Markdown."""
         label, confidence = self.scores[0]
         texts, motif = TEXTS[language], display_name(label, language)
-        verdict = texts["named" if self.named else "unsure"].format(motif=motif, confidence=confidence)
+        answer = "named" if self.named else "other" if label == OTHER else "unsure"
+        verdict = texts[answer].format(motif=motif, confidence=confidence)
         return f"{verdict}\n\n{texts['latency'].format(model=self.model, latency_ms=self.latency_ms)}"
 
 

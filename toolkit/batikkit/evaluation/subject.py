@@ -20,7 +20,7 @@ from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
 from batikkit.evaluation.held_out import HeldOut, Knowledge
 from batikkit.evaluation.predictions import Predictions
-from batikkit.labels import LABELS_FILE, read_labels
+from batikkit.labels import LABELS_FILE, OTHER, among_motifs, motif_count, read_labels
 from batikkit.manifest import manifest_path, read_manifest
 from batikkit.processors import worker_count
 from batikkit.tflite.labelled import check_labelled, open_labelled
@@ -112,12 +112,16 @@ def evaluate_subject(
         scores, engine = _ask_tflite(subject, files, runtime, labels, advance)
     else:
         scores, engine = _ask_keras(subject, files, advance)
-    index = {label: number for number, label in enumerate(subject.labels)}
+    motifs, truth = subject.labels, [sample.label for sample in held.samples]
+    if OTHER not in truth:
+        # Photographs of motifs ask which motif it is; whether one is named at all, the model card tells.
+        scores, motifs = among_motifs(scores, motifs), motifs[: motif_count(motifs)]
+    index = {label: number for number, label in enumerate(motifs)}
     predictions = Predictions(
-        subject.labels,
+        motifs,
         tuple(sample.path for sample in held.samples),
         tuple(sample.group for sample in held.samples),
-        np.array([index[sample.label] for sample in held.samples], np.int64),
+        np.array([index[label] for label in truth], np.int64),
         scores,
     )
     return _judged(subject, held, predictions, part, engine), predictions

@@ -10,6 +10,7 @@ from batikkit.runs.run import CONFIG_FILE as CONFIG_FILE
 from batikkit.runs.run import EXPORT_FOLDER as EXPORT_FOLDER
 from batikkit.runs.run import METRICS_FILE as METRICS_FILE
 from batikkit.runs.run import MODEL_FILE as MODEL_FILE
+from batikkit.runs.run import OTHER_FILE as OTHER_FILE
 from batikkit.runs.run import PLOTS_FOLDER as PLOTS_FOLDER
 from batikkit.runs.run import Run as Run
 from batikkit.runs.store import all_runs as all_runs

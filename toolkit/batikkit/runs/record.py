@@ -74,6 +74,7 @@ class RunRecord:
         unit: What never crosses splits: a `copy` or a `cloth`.
         caution: What everything written of the test figure must say, such as that test cloths were seen in training.
         feeds: What each phase learned from.
+        others: Folder of pictures of what is no motif, shown when "other" was learned; None where there were none.
         frozen_beside: Whether the model between the phases is kept as a run of its own.
         phase_1_of: The run of which this one is that model.
         test: The result; what follows is known of finished runs only, too.
@@ -98,6 +99,7 @@ class RunRecord:
     unit: str = "copy"
     caution: str = ""
     feeds: tuple[Feed, ...] = ()
+    others: str | None = None
     frozen_beside: bool = False
     phase_1_of: str | None = None
     test: TestFigure | None = None

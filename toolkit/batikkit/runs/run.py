@@ -21,6 +21,7 @@ from batikkit.settings import TrainConfig
 
 CONFIG_FILE = "config.toml"
 MODEL_FILE = "model.keras"
+OTHER_FILE = "other.npz"
 METRICS_FILE = "metrics.json"
 LAYERS_FILE = "layers.csv"
 PLOTS_FOLDER = "plots"

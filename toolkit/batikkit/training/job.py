@@ -44,7 +44,9 @@ class Job:
     rows: tuple[SplitRow, ...]
 
 
-def new_record(run_id: str, data: PreparedData, net: Any, *, weights: str, frozen_beside: bool) -> RunRecord:
+def new_record(
+    run_id: str, data: PreparedData, net: Any, *, weights: str, others: Path | None, frozen_beside: bool
+) -> RunRecord:
     """What is known of a run before its first epoch."""
     counts = Counter(row.split for row in data.rows)
     return RunRecord(
@@ -67,6 +69,7 @@ def new_record(run_id: str, data: PreparedData, net: Any, *, weights: str, froze
         split_sha256=hashlib.sha256(encode_split(data.rows)).hexdigest(),
         unit=data.unit,
         caution=data.caution,
+        others=str(others.resolve()) if others else None,
         frozen_beside=frozen_beside,
     )
 

@@ -25,6 +25,7 @@ from batikkit.training.feeds import changes, reserve
 from batikkit.training.inputs import Inputs
 from batikkit.training.job import Job, begin, check_photographs, decode, new_record, restore, scratch
 from batikkit.training.loop import fit
+from batikkit.training.others import find_others
 from batikkit.training.outcome import Trained, finish, keep_frozen
 from batikkit.training.state import State, read_state, write_state
 from batikkit.training.tensorboard import TensorBoard
@@ -57,12 +58,14 @@ class Beginning:
         runs_dir: Parent of run folders.
         name: Ends the run's id.
         weights: The backbone: `imagenet`, `none` or a path.
+        others: Pictures of what is none of the motifs, for the answer "other"; none are needed.
         frozen_beside: Keep the model as phase 1 leaves it, before fine-tuning, as a tested run named `frozen`.
     """
 
     runs_dir: Path
     name: str
     weights: str
+    others: Path | None = None
     frozen_beside: bool = False
 
 
@@ -79,12 +82,17 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
     """
     workers, labels = means.workers, data.dataset.labels
     check_parts(data.rows)
+    if beginning.others:
+        find_others(beginning.others)
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=beginning.weights)
     workers.agree(to_toml(config), labels, data.rows, *(w.tobytes() for w in net.get_weights()))
     store.sweep(beginning.runs_dir)
     folder = store.create_run(beginning.runs_dir, name=beginning.name) if workers.chief else scratch(workers)
-    record = new_record(folder.name, data, net, weights=beginning.weights, frozen_beside=beginning.frozen_beside)
+    record = new_record(
+        folder.name, data, net,
+        weights=beginning.weights, others=beginning.others, frozen_beside=beginning.frozen_beside,
+    )  # fmt: skip
     job = Job(Run(folder), record, config, labels, data.rows)
     if workers.chief:
         begin(job, net)
@@ -113,6 +121,8 @@ def resume(run: Run, means: Means, *, batch_size: int | None = None, root: Path 
         record = dataclasses.replace(record, data=dataclasses.replace(record.data, root=str(root.resolve())))
     labels, rows = run.labels, run.rows
     check_photographs(Path(record.data.root), rows)
+    if record.others:
+        find_others(Path(record.others))
     state = read_state(run.path(CHECKPOINT_FILE))
     net = model.build_model(config, classes=len(labels))
     restore(run, net, state)
@@ -135,7 +145,7 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
         job = _fed(job, shared, inputs, state, means)
         board = TensorBoard(job.run.path(TENSORBOARD_FOLDER)) if means.tensorboard and workers.chief else None
         if workers.chief:
-            keep_frozen(job, shared, state, test=splits["test"], clock=clock)  # a kill may have come before
+            keep_frozen(job, shared, state, splits=splits, clock=clock)  # a kill may have come before
         latest = state
         for latest in fit(shared, inputs, state=state, workers=workers, clock=clock, tell=bars.tell):
             bars.show(latest.history[-1])
@@ -143,11 +153,11 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
                 board.write(latest.history[-1])
             if workers.chief:
                 job.run.keep_epoch(latest.history, functools.partial(write_state, state=latest))
-                keep_frozen(job, shared, latest, test=splits["test"], clock=clock)
+                keep_frozen(job, shared, latest, splits=splits, clock=clock)
         trained, plain = model.trainable_parameters(shared), workers.plain(shared, job.config)
         finished = finish(
             job, plain, latest,
-            test=splits["test"], parameters_trained=trained, clock=clock, chief=workers.chief,
+            splits=splits, parameters_trained=trained, clock=clock, chief=workers.chief,
         )  # fmt: skip
         workers.total((0.0,))  # nobody leaves before the chief has written
         return finished

@@ -17,7 +17,10 @@ object BatikMotifs {
     private const val FLOOR = 1.0 / 512
     val LABELS = listOf($labels)
 
-    /** [scores] in the order of [LABELS]; [label] is null when the model is not sure or it is no batik. */
+    /** Label of what is none of the motifs; not every model has it. */
+    const val OTHER = "other"
+
+    /** [scores] in the order of [LABELS]; [label] is null when the best is [OTHER] or the model is not sure. */
     class Answer(val scores: FloatArray, val label: String?, val confidence: Double)
 
     /** The rule of the folder, on the model's probabilities. */
@@ -25,7 +28,7 @@ object BatikMotifs {
         val powered = scores.map { max(it.toDouble(), FLOOR).pow(1 / TEMPERATURE) }
         val best = powered.indices.maxByOrNull { powered[it] }!!
         val confidence = powered[best] / powered.sum()
-        return Answer(scores, LABELS[best].takeIf { confidence >= THRESHOLD }, confidence)
+        return Answer(scores, LABELS[best].takeIf { it != OTHER && confidence >= THRESHOLD }, confidence)
     }
 
     /**

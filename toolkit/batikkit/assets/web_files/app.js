@@ -28,7 +28,7 @@ const say = (line) => { $('verdict').textContent = line.replaceAll('**', ''); };
 function show(answer) {
   shown = answer;
   const names = facts.names[language];
-  say(text(answer.named ? 'named' : 'unsure', { motif: names[answer.best], confidence: percent(answer.confidence) }));
+  say(text(answer.named ? 'named' : answer.other ? 'other' : 'unsure', { motif: names[answer.best], confidence: percent(answer.confidence) }));
   $('verdict').dataset.named = answer.named ? facts.labels[answer.best] : '';
   const order = answer.confidences.map((_, i) => i).sort((a, b) => answer.confidences[b] - answer.confidences[a] || a - b);
   $('scores').replaceChildren(...order.slice(0, 3).map((index) => {

@@ -51,13 +51,15 @@ class Classifier {
     return stretch(rgba(picture, width, height), width, height, this.facts.image_size);
   }
 
-  // The best index, its confidence after the temperature, all confidences, and whether the motif is named.
+  // The best index, its confidence after the temperature, all confidences, and whether the motif is named: sure, and
+  // not "other", which is the label of what is none of the motifs.
   judge(scores) {
     const powered = scores.map((score) => Math.max(score, FLOOR) ** (1 / this.facts.temperature));
     const whole = powered.reduce((a, b) => a + b, 0);
     const confidences = powered.map((power) => power / whole);
     const best = confidences.indexOf(Math.max(...confidences));
-    return { best, confidence: confidences[best], confidences, named: confidences[best] >= this.facts.threshold };
+    const other = this.facts.labels[best] === 'other';
+    return { best, confidence: confidences[best], confidences, other, named: !other && confidences[best] >= this.facts.threshold };
   }
 }
 
