@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from batikkit import notebook
+
 EVERY_S = 10.0
 """Without a terminal, such as in a log file, a line is written so often."""
 
@@ -22,11 +24,15 @@ class Advance(Protocol):
 
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Advance]:
-    """Yields a function that moves a progress bar on standard error; without a terminal, lines tell how it goes."""
+    """Yields a function that moves a bar on standard error or in a notebook; elsewhere lines tell how it goes."""
     from rich.console import Console
 
-    console = Console(stderr=True)
-    with _bar(description, console) if console.is_terminal else _lines(description) as advance:
+    console, page = Console(stderr=True), notebook.shell()
+    if page is not None:
+        shown = _in_a_notebook(description, page)
+    else:
+        shown = _bar(description, console) if console.is_terminal else _lines(description)
+    with shown as advance:
         yield advance
 
 
@@ -85,6 +91,13 @@ class _Told:
             left = (now - self.counting_since) * (self.total - self.done) / (self.done - self.first)
             parts.append(f"about {_clock(left)} left")
         return f"batikkit: {self.description} {', '.join([*parts, self.figures] if self.figures else parts)}"
+
+
+@contextlib.contextmanager
+def _in_a_notebook(description: str, page: object) -> Iterator[Advance]:
+    told = _Told(description)
+    with contextlib.nullcontext() if _silent else notebook.bar(page, lambda: (told.line(), told.done, told.total)):
+        yield told.advance
 
 
 @contextlib.contextmanager

@@ -219,26 +219,18 @@ def _measure(
     selection: Selection, settings: Settings, budget: Budget, json_file: Path | None, junit: Path | None
 ) -> None:
     from batikkit.cli.answer import made
-    from batikkit.console import note, progress
+    from batikkit.console import note
     from batikkit.errors import InputError
-    from batikkit_benchmarks.bench import run_bench
+    from batikkit.steps.bench import BenchedFiles, measured
     from batikkit_benchmarks.host import read_host
-    from batikkit_benchmarks.plan import Configuration
     from batikkit_benchmarks.record import Records, stamp
 
     host = read_host()
     records = Records.prepare(selection.run, host, json_file=json_file, junit=junit, created=stamp())
     report: BenchReport | None = None
-
-    def started(wanted: Configuration, number: int, total: int) -> None:
-        note(f"[{number}/{total}] {wanted.name}")
-
     try:
-        with progress("bench") as advance:
-            for report in run_bench(
-                selection, settings, budget=budget, host=host, started=started, advance=advance, fault=note
-            ):
-                records.write(report)
+        for latest in measured(selection, settings, budget, records=records, host=host):
+            report = latest
     except KeyboardInterrupt:
         if report is not None:
             _show(report)
@@ -252,7 +244,7 @@ def _measure(
         made(records.place)
     if records.problem:
         raise InputError(f"{records.problem}; the table above is all there is")
-    if report.failures or not all(gate.passed for gate in report.gates):
+    if not BenchedFiles(report, records.place).passed:
         raise typer.Exit(1)
 
 

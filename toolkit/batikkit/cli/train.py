@@ -29,10 +29,9 @@ from batikkit.cli.options import (
 )
 from batikkit.errors import InputError
 from batikkit.nearest import choices
+from batikkit.steps.photographs import grouping_of, prepare
 
 if TYPE_CHECKING:
-    from batikkit.data.prepared import Grouping, PreparedData
-    from batikkit.settings import TrainConfig
     from batikkit.training.distributed import Workers
     from batikkit.training.outcome import Trained
 
@@ -195,35 +194,3 @@ def _only_batch_size(context: typer.Context, overrides: Sequence[str]) -> int | 
 def _was_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
-
-
-def grouping_of(unit: str, group_by: str | None, weights: str, *, folds: int = 0) -> Grouping:
-    """What keeps photographs together; the backbone's weights tell cloths apart too."""
-    from batikkit.data.prepared import Grouping
-    from batikkit.data.split import SPLITS
-    from batikkit.network.texture import best_texture
-
-    # A training from scratch may still use what Keras downloaded before.
-    return Grouping(unit, group_by, best_texture("imagenet" if weights == "none" else weights), max(folds, len(SPLITS)))
-
-
-def prepare(
-    data: Path, config: TrainConfig, grouping: Grouping, *, strict: bool = False, split_file: Path | None = None
-) -> PreparedData:
-    """Scans, groups and splits a folder, telling the user of everything odd in it."""
-    from batikkit.console import progress, warn
-    from batikkit.data.prepared import load_dataset
-
-    with progress("check images") as advance:
-        prepared = load_dataset(
-            data,
-            grouping=grouping,
-            strict=strict,
-            split_file=split_file,
-            ratios=config.ratios,
-            seed=config.seed,
-            advance=advance,
-        )
-    for line in prepared.notes:
-        warn(line)
-    return prepared
