@@ -36,7 +36,7 @@ def execute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "1")
 
     def run(content: dict[str, Any]) -> Any:
-        notebook = nbformat.from_dict(content)
+        notebook = nbformat.reads(json.dumps(content), as_version=4)
         nbformat.validate(notebook)
         resources = {"metadata": {"path": str(tmp_path)}}
         NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()

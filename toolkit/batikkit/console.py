@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import threading
 import time
@@ -142,6 +143,25 @@ def silenced() -> Iterator[None]:
         yield
     finally:
         _silent = before
+
+
+def show_any_text() -> None:
+    """Where a stream's encoding lacks a character, as `cp1252` or `ascii` lack most, it is shown as an escape.
+
+    Output into a file or a pipe has such encodings on Windows, and in environments without a locale.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not (stream.encoding or "").lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def can_show(text: str) -> bool:
+    """Whether standard error has every character of a text."""
+    try:
+        text.encode(sys.stderr.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def note(message: str) -> None:

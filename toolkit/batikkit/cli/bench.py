@@ -258,7 +258,7 @@ def _serve(
 ) -> None:
     """Until Ctrl-C; the exit code is 1 when a phone failed a gate."""
     from batikkit.assets.litert_js import obtain
-    from batikkit.console import note
+    from batikkit.console import can_show, note
     from batikkit_benchmarks.phone import phone_server, qr_code
     from batikkit_benchmarks.phone_server import local_address
     from batikkit_benchmarks.phone_site import plan_for
@@ -279,7 +279,9 @@ def _serve(
         plan, obtain(litert_js, report=note), selection, budget=budget, json_file=json_file,
         address=(host, _port(port)), shown=shown,
     )  # fmt: skip
-    note(qr_code(server.url))
+    code = qr_code(server.url)
+    if can_show(code):
+        note(code)
     typer.echo(server.url)
     note("open it on a phone in the same network; the app itself is under app/; Ctrl-C ends it")
     try:

@@ -58,6 +58,7 @@ def evaluate(
 
     Example: batikkit evaluate export/int8.tflite --data photos/
     """
+    from batikkit import atomic
     from batikkit.cli.comparison_output import show
     from batikkit.data.prepared import Grouping
     from batikkit.evaluation.subject import find_subject
@@ -69,13 +70,14 @@ def evaluate(
     subject = find_subject(place, runs_dir=runs_dir, labels=labels)
     if why:
         describer_of(weights, subject.knowledge())  # before minutes go into answers
+    name = subject.name if part == "test" else f"{subject.name}-{part}"
+    base = subject.run / "evaluation" if subject.run else Path("evaluation")
+    folder = out or base / name
+    atomic.try_out(folder / "evaluation.html")
     judged = judge(
         subject, Grouping(unit, group_by, best_texture(weights)),
         data=data, part=part, split_file=split_file, labels=labels, runtime=runtime,
     )  # fmt: skip
-    name = subject.name if part == "test" else f"{subject.name}-{part}"
-    base = subject.run / "evaluation" if subject.run else Path("evaluation")
-    folder = out or base / name
     show(judged.comparison, judged.save(folder), json_file=json_file)
     if why:
         _explain(folder, judged.held, judged.predictions, subject.knowledge(), weights)

@@ -117,6 +117,7 @@ def train(
         raise InputError("name either a folder of photographs to train on, or a stopped run with --resume RUN")
     if moved and not resume:
         raise InputError(f"--data {moved}: it belongs to --resume RUN; name the photographs of a new run as DIR")
+    from batikkit.cli.answer import begun
     from batikkit.config import load_config
     from batikkit.console import progress
 
@@ -142,7 +143,7 @@ def train(
             assert data is not None
             grouping = grouping_of(unit, group_by, weights)
             prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
-            beginning = session.Beginning(runs_dir, Path(preset).stem, weights)
+            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, begun=begun)
             trained = session.train(prepared, config, beginning, means)
         _tell(trained, workers, json_file)
 

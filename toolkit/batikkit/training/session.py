@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,14 @@ class Beginning:
         name: Ends the run's id.
         weights: The backbone: `imagenet`, `none` or a path.
         frozen_beside: Keep the model as phase 1 leaves it, before fine-tuning, as a tested run named `frozen`.
+        begun: Called by the chief with the run's folder, when there is what resuming needs.
     """
 
     runs_dir: Path
     name: str
     weights: str
     frozen_beside: bool = False
+    begun: Callable[[Path], object] = lambda _folder: None
 
 
 def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: Means) -> Trained:
@@ -88,6 +91,7 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
     job = Job(Run(folder), record, config, labels, data.rows)
     if workers.chief:
         begin(job, net)
+        beginning.begun(folder)
     return _train(job, net, State(), means)
 
 
