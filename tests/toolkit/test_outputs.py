@@ -134,6 +134,7 @@ Path(sys.argv[1]).write_text(json.dumps(codes), encoding="utf-8")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_every_encoding_of_a_console_will_do(encoding: str, tmp_path: Path) -> None:
     """Names that it lacks are shown as escapes; what programs read, in the escapes of JSON."""
