@@ -139,6 +139,7 @@ def test_a_picture_of_a_page_stands_alone() -> None:
     drawn = Picture.of_svg("a.svg", '<svg class="matrix" viewBox="0 0 9 9"><rect/></svg>')
     assert b'<svg xmlns="http://www.w3.org/2000/svg" class="matrix" viewBox="0 0 9 9"><style>' in drawn.content
     assert "<rect" not in drawn.html()  # nothing of it is part of the page
+    assert "max-width:9px" in drawn.html()  # no larger than it was drawn for
 
 
 @pytest.mark.slow

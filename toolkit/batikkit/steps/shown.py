@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,6 +15,7 @@ from batikkit.web_page import Html, html_table
 
 _WIDTH = 150
 """Of a printed table, in characters: more than a terminal's, since tables are copied into mails and papers."""
+_HEAD_BYTES = 500
 _OWN_LOOK = "svg{background:var(--paper);min-width:0}"
 """A picture that stands alone has its own paper, since a notebook's may be dark."""
 
@@ -48,7 +50,9 @@ class Table:
     def html(self) -> Html:
         """The same for a page."""
         told = Html("").join(Html("<div>{}</div>").format(note) for note in self.notes)
-        return Html("<div><b>{}</b></div>{}{}").format(self.title, html_table(self.headings, self.rows), told)
+        return Html('<div style="margin-top:1em"><b>{}</b></div>{}{}').format(
+            self.title, html_table(self.headings, self.rows), told
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ class Picture:
         """The picture as part of a page, which nothing of the page's own style touches."""
         kind = "image/svg+xml" if self.name.endswith(".svg") else "image/png"
         content = base64.b64encode(self.content).decode()
-        look = "width:100%;max-width:960px;display:block" if self.name.endswith(".svg") else "max-width:100%"
+        drawn_for = re.search(rb'viewBox="0 0 ([\d.]+)', self.content[:_HEAD_BYTES])
+        look = f"width:100%;max-width:{drawn_for[1].decode()}px;display:block" if drawn_for else "max-width:100%"
         return Html('<img alt="{}" style="{}" src="data:{};base64,{}">').format(self.name, look, kind, content)
 
 
