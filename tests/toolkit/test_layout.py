@@ -309,6 +309,7 @@ def test_tables_label_flat_folders(name: str, inside: str, tmp_path: Path) -> No
     assert load_dataset(root, grouping=COPIES, cache=False).dataset.labels == ("kawung", "parang")
 
 
+@pytest.mark.slow
 def test_tables_work_in_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = flat(tmp_path / "set" / "train", ".")
     (root.parent / "train.csv").write_bytes(TABLES["filename;motif"])

@@ -24,6 +24,7 @@ from batikkit.steps.shown import Picture, Pictures, Shown, Table
 from commands import run
 
 ROOT = Path(__file__).parents[2]
+ASSETS = ROOT / "android_demo_assets"
 STEPS = ("train", "export", "bench", "evaluate")
 RESULTS = (TrainedRun, ExportedFiles, BenchedFiles, JudgedModel)
 
@@ -92,6 +93,8 @@ def test_what_is_wrong_is_told_before_any_work(tmp_path: Path) -> None:
         batikkit.train(tmp_path, unit="clothe", weights="none")
     with pytest.raises(InputError, match="no weight file"):
         batikkit.train(tmp_path, weights=str(tmp_path / "none.h5"))
+    with pytest.raises(InputError, match="no weight file"):
+        batikkit.evaluate(ASSETS / "batik_int8.tflite", data=tmp_path, weights=str(tmp_path / "none.h5"))
     with pytest.raises(InputError, match="did you mean validation"):
         batikkit.evaluate(tmp_path, part="validaton", runs_dir=tmp_path)
     with pytest.raises(InputError, match="no runs under"):

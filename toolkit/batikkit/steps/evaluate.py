@@ -14,7 +14,7 @@ from batikkit.evaluation.metrics_file import Evaluation
 from batikkit.evaluation.predictions import Predictions
 from batikkit.evaluation.text import confusion_table, motif_table, system_table
 from batikkit.nearest import choices
-from batikkit.steps.photographs import known_unit
+from batikkit.steps.photographs import existing_weights, known_unit
 from batikkit.steps.shown import Picture, Pictures, Shown, Table
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def evaluate(
     known_part(part)
     names = Path(labels) if labels else None
     subject = find_subject(Path(model) if model else None, runs_dir=Path(runs_dir), labels=names)
-    grouping = Grouping(known_unit(unit), group_by, best_texture(weights))
+    grouping = Grouping(known_unit(unit), group_by, best_texture(existing_weights(weights)))
     return judge(
         subject, grouping, data=Path(data) if data else None, part=part,
         split_file=Path(split) if split else None, labels=names, runtime=runtime,
