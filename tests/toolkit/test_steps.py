@@ -20,6 +20,7 @@ from PIL import Image
 import batikkit
 from batikkit import BenchedFiles, ExportedFiles, JudgedModel, TrainedRun
 from batikkit.errors import InputError
+from batikkit.steps.export import wanted_variants
 from batikkit.steps.shown import Picture, Pictures, Shown, Table
 from commands import run
 
@@ -97,10 +98,19 @@ def test_what_is_wrong_is_told_before_any_work(tmp_path: Path) -> None:
         batikkit.evaluate(ASSETS / "batik_int8.tflite", data=tmp_path, weights=str(tmp_path / "none.h5"))
     with pytest.raises(InputError, match="did you mean validation"):
         batikkit.evaluate(tmp_path, part="validaton", runs_dir=tmp_path)
+    with pytest.raises(InputError, match="did you mean int8"):
+        batikkit.export(tmp_path, variants=("in8",))
     with pytest.raises(InputError, match="no runs under"):
         batikkit.export(runs_dir=tmp_path)
     with pytest.raises(InputError, match="no such run"):
         batikkit.bench("nowhere", runs_dir=tmp_path)
+
+
+def test_variants_are_those_of_the_command() -> None:
+    assert wanted_variants(()) == ["float32", "float16", "int8"]
+    assert wanted_variants((), target_drop=0.5) == ["int8"]
+    assert wanted_variants(("float16",), target_drop=0.0) == ["float16", "int8"]
+    assert wanted_variants(("int8", "float32", "int8")) == ["float32", "int8"]
 
 
 def test_a_table_is_the_text_that_it_was_given() -> None:

@@ -43,6 +43,18 @@ class ExportedFiles(Shown):
         return Pictures((Picture.of_svg("sizes.svg", _sizes(self._done.exported)),))
 
 
+def wanted_variants(chosen: Sequence[str], *, target_drop: float | None = None) -> list[str]:
+    """The variants that are meant, in the order in which they are offered: the default ones where nothing is chosen.
+
+    Raises:
+        InputError: there is no such variant.
+    """
+    from batikkit_exporters.variants import DEFAULT_VARIANTS, VARIANTS, find_variant
+
+    names = {find_variant(name).name for name in chosen} | ({"int8"} if target_drop is not None else set())
+    return [name for name in VARIANTS if name in (names or DEFAULT_VARIANTS)]
+
+
 def _row(one: Exported) -> tuple[str, ...]:
     manifest, proof = one.manifest, one.manifest.proof
     side = "x".join(map(str, manifest.input.shape[1:]))
@@ -99,13 +111,13 @@ def export(
     from batikkit_exporters.export.plan import LICENSE, Options
     from batikkit_exporters.export.run import export_source
     from batikkit_exporters.source.run import source_of_run
-    from batikkit_exporters.variants import DEFAULT_VARIANTS
 
+    names = wanted_variants(variants or (), target_drop=target_drop)
     source = source_of_run(resolve_run(Path(run) if run else None, Path(runs_dir)), data=Path(data) if data else None)
     options = Options(
         calibration_size=calibration_size, license=license or LICENSE, compat=compat, target_drop=target_drop, keep=keep
     )
-    done = export_source(source, variants=variants or DEFAULT_VARIANTS, options=options, report=note)
+    done = export_source(source, variants=names, options=options, report=note)
     if not keep:
         done.check()
     return ExportedFiles.of(done)
