@@ -17,7 +17,7 @@ from typing import TextIO
 
 import typer
 
-from batikkit.errors import InputError
+from batikkit.errors import DiskFullError, InputError
 
 
 class _Outputs:
@@ -47,7 +47,10 @@ def answer_file(context: typer.Context, path: Path | None) -> Path | None:
             raise InputError(f"--json {path}: name a file after --json, or - for standard output")
         from batikkit import atomic
 
-        atomic.try_out(path)  # before minutes go into what it is to hold
+        try:
+            atomic.try_out(path)  # before minutes go into what it is to hold
+        except DiskFullError as error:  # no gate has failed yet, which exit code 1 would say
+            raise InputError(str(error)) from error
         return path
     return context.with_resource(_shown_at_the_end())
 
