@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BROWSER := tests/browser
 KOTLIN := tests/kotlin/.compiler
 
-.PHONY: demo test fast light lint setup assets docs dist release-check clean
+.PHONY: demo test fast light lint setup assets pictures docs dist release-check clean
 
 demo: setup
 	$(BIN)/batikkit quickstart --out quickstart
@@ -86,6 +86,10 @@ repository, on the versions of TensorFlow, NumPy and Pillow, on the processor's 
 elsewhere the hashes differ while the figures stay close. Made on x86-64 with AVX-512, two cores.
 endef
 export AGAIN
+
+# What README shows first; needs Chromium.
+pictures: setup
+	$(BIN)/python docs/pictures.py
 
 # The wheel and the source archive, which a board or another computer installs from: docs/install.md.
 RELEASE := $(VENV)-release

@@ -11,7 +11,13 @@ ROOT = Path(__file__).parents[1]
 ASSETS = ROOT / "android_demo_assets"
 DRAWN = "from batikkit.cli import main; main(['data', 'synth', 'drawn', '--per-class', '1', '--size', '32'])"
 WORK = {
-    "pi": [["batikkit", "verify", str(ASSETS)]],
+    "pi": [
+        ["batikkit", "verify", str(ASSETS)],
+        ["batikkit", "predict", str(ASSETS), str(ASSETS / "golden" / "01-as-is.png")],
+        ["batikkit", "bench", str(ASSETS), "--min-seconds", "0", "--min-samples", "10", "--json", "board.json"],
+        ["batikkit", "report", "board.json", "--out", "boards.html"],
+        ["python", "-c", f"from batikkit import bench; bench({str(ASSETS)!r}, min_seconds=0, min_samples=10).plot()"],
+    ],
     "pi-legacy": [["batikkit", "bench", str(ASSETS), "--runtime", "tflite-runtime", "--dry-run"]],
     "train": [["python", "-c", "from batikkit.training import session; from batikkit_exporters.export import run"]],
     "qat": [["python", "-c", "import tensorflow_model_optimization"]],

@@ -16,6 +16,7 @@ from batikkit.cli import main
 from batikkit.digest import file_sha256
 from batikkit.errors import InputError, VerificationError
 from batikkit.export_record import read_export_record, write_export_record
+from batikkit.manifest import read_manifest, write_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
 
 
@@ -124,6 +125,15 @@ def test_what_cannot_be_built(run: Path, tmp_path: Path, capsys: pytest.CaptureF
     with pytest.raises(InputError, match="--data DIR"):
         build_assets(run, tmp_path / "out", data=tmp_path / "moved")
     copied = Path(shutil.copytree(run, tmp_path / run.name))
+    passport = copied / "export" / "int8.json"
+    proven = read_manifest(passport)
+    assert proven.proof is not None
+    write_manifest(
+        passport, replace(proven, proof=replace(proven.proof, agreement=0.4, least_agreement=0.99, kept=True))
+    )
+    with pytest.raises(VerificationError, match=r"int8\.tflite breaks its promise .*40\.0%.*promised 99\.0%"):
+        build_assets(copied, tmp_path / "out")
+    write_manifest(passport, proven)
     model = copied / "export" / "int8.tflite"
     model.write_bytes(model.read_bytes() + b"x")
     with pytest.raises(VerificationError, match=r"int8\.tflite is not the file"):

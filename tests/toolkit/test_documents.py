@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -80,4 +83,42 @@ def test_every_extra_is_described_and_checked() -> None:
     section = text.split("[project.optional-dependencies]")[1].split("\n[")[0]
     extras = set(re.findall(r"^([a-z0-9-]+) = \[", section, re.MULTILINE))
     assert set(re.findall(r"^\| `([a-z0-9-]+)` \|", (ROOT / "docs/install.md").read_text(), re.MULTILINE)) == extras
-    assert set(re.findall(r'^    "([a-z0-9-]+)": \[\[', (ROOT / "tests/release_check.py").read_text(), re.M)) == extras
+    assert set(re.findall(r'^    "([a-z0-9-]+)": \[', (ROOT / "tests/release_check.py").read_text(), re.M)) == extras
+
+
+SCONTROL = '#!/bin/bash\nprintf "host-a\\nhost-b\\n"\n'
+SRUN = '#!/bin/bash\nfor i in 0 1; do SLURM_PROCID=$i "$@" || exit; done\n'
+BATIKKIT = """#!/bin/bash
+echo "$TF_CONFIG|$*" >> "$LOG"
+case "$*|$TF_CONFIG" in *--quiet*'"index": 0'*) echo the-run;; esac
+case "$1" in train) exit "$ENDS";; esac
+"""
+
+
+def test_the_recipe_for_slurm_goes_on_with_its_own_run(tmp_path: Path) -> None:
+    """Under stand-ins that write down what they are asked for: a job that is stopped, then queued again."""
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    recipe = page.split("**Slurm.**")[1].split("**Kubernetes.**")[0]
+    job = "\n".join(line[4:] for line in recipe.splitlines() if line.startswith("    "))
+    for name, text in (("scontrol", SCONTROL), ("srun", SRUN), ("batikkit", BATIKKIT)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    log = tmp_path / "log"
+    asked = []
+    for ends in ("130", "0"):
+        environment = {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}", "LOG": str(log), "ENDS": ends, "SLURM_JOB_ID": "7",
+            "SLURM_JOB_NODELIST": "x",
+        }  # fmt: skip
+        script = job.replace("/shared/", f"{tmp_path}/shared/")
+        done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (int(ends), b"")
+        asked.append([line.split("|") for line in log.read_text().splitlines()])
+        log.unlink()
+    (first,), (chief, worker, export, bench) = asked
+    assert json.loads(first[0]) == {
+        "cluster": {"worker": ["host-a:2222", "host-b:2222"]}, "task": {"type": "worker", "index": 0}
+    }  # fmt: skip
+    assert first[1].startswith("train ")
+    assert chief[1] == worker[1] == "train --resume the-run --strategy multi-worker"
+    assert (export[1], bench[1]) == ("export the-run", "bench the-run")

@@ -285,6 +285,8 @@ TABLES = {
     "Old Mac lines": _table("path,label").replace("\n", "\r").encode(),
     "File Name, Class Name": _table("File Name,Class Name").encode(),
     "filepaths,labels": _table("filepaths,labels", of=lambda name: f"images\\{name}").encode(),
+    "Excel told its separator": b"sep=;\r\n" + _table("path,label", ";").replace("\n", "\r\n").encode(),
+    "the same with BOM": b'\xef\xbb\xbf"sep=,"\n' + _table("path,label").encode(),
     "without suffix": _table("image_id,label", of=lambda name: name[:-4]).encode(),
     "more columns": _table("path,label").replace("\n", ",x\n").encode(),
 }
@@ -307,6 +309,7 @@ def test_tables_label_flat_folders(name: str, inside: str, tmp_path: Path) -> No
     assert load_dataset(root, grouping=COPIES, cache=False).dataset.labels == ("kawung", "parang")
 
 
+@pytest.mark.slow
 def test_tables_work_in_every_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = flat(tmp_path / "set" / "train", ".")
     (root.parent / "train.csv").write_bytes(TABLES["filename;motif"])
@@ -340,6 +343,7 @@ def test_tables_named_like_splits_are_the_split(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (_table("path,label").encode("utf-16"), "labels.csv is not UTF-8"),
+        (("sep=;\n" + _table("path,label", ";")).encode("utf-16"), "labels.csv is not UTF-8"),
         (_table("path,label").encode() + "kawung_0.png,pärang\n".encode("latin-1"), "labels.csv is not UTF-8"),
         (_table("path,label").encode() + b"kawung_0.png,parang\n", "both 'kawung' and 'parang'"),
         (_table("path,label", of=lambda name: f"elsewhere/{name[:-4]}x.png").encode(), "names no photograph of"),

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batikkit.data.dataset import Sample, scan
+from batikkit.data.layout import read_layout
 from batikkit.data.split import SplitRow, read_split, write_split
 from batikkit.errors import InputError
 from batikkit.labels import check_labels, read_labels, write_labels
@@ -59,7 +60,29 @@ def test_labels_and_splits_of_any_names_come_back(tmp_path_factory: pytest.TempP
     if any(label in (".", "..") for label in labels):
         return
     write_split(folder / "split.csv", rows)
-    assert {row.sample.label for row in read_split(folder / "split.csv")} == set(labels)
+    assert {(row.sample.path, row.sample.label) for row in read_split(folder / "split.csv")} == {
+        (row.sample.path, row.sample.label) for row in rows
+    }
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a backslash parts folders here")
+def test_a_backslash_in_a_name_is_part_of_it(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(12):
+        name = stripes / "across" / f"across_{number:02d}.png"
+        name.rename(name.with_name(f"kain\\{number}.png"))
+    split = tmp_path / "split.csv"
+    assert run("data", "split", stripes, "--unit", "copy", "--out", split) == 0
+    assert run("data", "check", stripes, "--unit", "copy", "--split", split, "--no-leaks") == 0
+    assert "is not here" not in capsys.readouterr().out
+    # The same in a table of labels beside photographs that lie in one folder.
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    told = {file.name: file.parent.name for file in stripes.glob("*/*.png")}
+    for file in stripes.glob("*/*.png"):
+        file.rename(flat / file.name)
+    (flat / "labels.csv").write_text("".join(f"{name},{motif}\n" for name, motif in {"file": "label", **told}.items()))
+    assert read_layout(flat).motif_of == told
+    assert sum("\\" in name for name in told) == 12
 
 
 @pytest.mark.parametrize("name", ["🦋 kupu", "ꦧꦠꦶꦏ꧀", "$kawung", "$a$ _{b^", "蜡染", "\x0bparang", "a\u2028b"])

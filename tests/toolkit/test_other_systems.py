@@ -127,6 +127,7 @@ def test_every_module_of_the_light_path_can_be_imported(elsewhere: dict[str, str
     assert there == here
 
 
+@pytest.mark.slow
 def test_the_light_path_runs(elsewhere: dict[str, str], stripes: Path, tmp_path: Path) -> None:
     alone = tmp_path / "alone"  # without its manifest, so that a child tries the file first
     alone.mkdir()

@@ -15,6 +15,7 @@ from batikkit.runs.history import Epoch, read_history
 from batikkit.runs.record import Feed
 from batikkit.runs.run import Content, Run
 from batikkit.settings import TrainConfig
+from batikkit.training import session
 from run_folders import write_run
 
 
@@ -29,6 +30,26 @@ REFUSED = {
     "--backbone-alpha": "1.0", "--seed": "1",
     "--split": "split.csv", "--unit": "copy", "--group-by": "x", "--strict": None, "--set": "dropout=0.5",
 }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_quiet_training_tells_its_run_before_it_can_be_killed(
+    stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def stopped(*_arguments: object, **_options: object) -> None:
+        told.append(capsys.readouterr().out)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(session, "fit", stopped)
+    begun = ("--preset", "smoke", "--weights", "none", "--unit", "copy", "--runs-dir", tmp_path / "runs")
+    for flags in (["--quiet"], []):
+        assert _exit(stripes, *begun, *flags) == 130
+        assert capsys.readouterr().out == ""
+    runs = sorted((tmp_path / "runs").iterdir())
+    assert told == [f"{runs[0]}\n", ""]
+    assert (runs[0] / "start.npz").exists()
 
 
 @pytest.mark.parametrize("option", REFUSED)

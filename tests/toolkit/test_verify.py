@@ -183,6 +183,10 @@ def test_bench_takes_the_folder(capsys: pytest.CaptureFixture[str]) -> None:
         (("files", "../labels.txt"), "", "no path in the folder"),
         (("files", "/etc/hostname"), "", "no path in the folder"),
         (("labels",), "abc", "labels"),
+        (("variants", 0, "manifest", "input", "shape"), [], "input shape"),
+        (("variants", 0, "manifest", "input", "shape"), [1, 96, 96.5, 3], "input shape"),
+        (("variants", 1, "manifest", "output", "shape"), [1], "output shape"),
+        (("variants", 1, "manifest", "output", "shape"), "18", "output shape"),
     ],
 )
 def test_a_manifest_with_a_wrong_value_is_damaged(
@@ -201,6 +205,35 @@ def test_a_manifest_with_a_wrong_value_is_damaged(
         assert "is damaged" in message
         assert says in message
         assert message.count("\n") == 1
+
+
+def _claims(folder: Path) -> list[tuple[str | int, ...]]:
+    """Where the manifest says something of a model that the model itself tells."""
+    (variant, *_) = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["variants"]
+    said = variant["manifest"]
+    tensors = [
+        (side, name) for side in ("input", "output") for name in ("name", "shape", "dtype", "scale", "zero_point")
+    ]
+    return [*tensors, ("size_bytes",), ("integer_only",), *(("ops", name, "count") for name in said["ops"])]
+
+
+def test_what_the_manifest_says_of_a_model_is_held_against_it(folder: Path) -> None:
+    path = folder / "manifest.json"
+    whole = path.read_text(encoding="utf-8")
+    for place in _claims(folder):
+        raw = json.loads(whole)
+        part = raw["variants"][0]["manifest"]
+        for name in place[:-1]:
+            part = part[name]
+        old = part[place[-1]]
+        part[place[-1]] = [2, *old[1:]] if isinstance(old, list) else f"{old}x" if isinstance(old, str) else not old
+        if isinstance(old, int | float) and not isinstance(old, bool):
+            part[place[-1]] = old + 1
+        path.write_text(json.dumps(raw), encoding="utf-8")
+        with pytest.raises(VerificationError, match=place[0]):
+            list(verify_folder(folder))
+    path.write_text(whole, encoding="utf-8")
+    assert list(verify_folder(folder))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from batikkit.errors import DiskFullError, InputError
+from batikkit.image_kinds import kind_of_file
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -112,20 +113,38 @@ def told_when_unwritable(path: Path) -> Iterator[None]:
 
 
 def try_out(path: Path) -> None:
-    """Makes sure that a small file can be written to `path` now; leaves nothing there but its folder.
+    """Makes sure that a small text file can be written to `path` now; leaves nothing there.
 
     Raises:
-        DiskFullError, InputError: as for `replacing`.
+        DiskFullError, InputError: as for `write_text`.
     """
     path = _place_of_a_file(path)
+    _spare_pictures(path)
+    made = [folder for folder in path.parents if not folder.exists()]
     with told_when_full(path), told_when_unwritable(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = _beside(path, ".tmp", stem=path.stem)
         try:
-            temporary.write_bytes(bytes(4096))
-            to_disk(temporary)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _beside(path, ".tmp", stem=path.stem)
+            try:
+                temporary.write_bytes(bytes(4096))
+                to_disk(temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
         finally:
-            temporary.unlink(missing_ok=True)
+            for folder in made:  # the innermost first; what another process put there keeps it
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+
+def _spare_pictures(path: Path) -> None:
+    """A report named as a photograph by a slip of the tab key is not to take its place.
+
+    Raises:
+        InputError: a picture is there.
+    """
+    kind = kind_of_file(path) if path.is_file() else ""
+    if kind:
+        raise InputError(f"cannot write {path}: it is a picture ({kind}), which text would replace; name another file")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -135,7 +154,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Writes `content` as UTF-8 to `path`, whole or not at all."""
+    """Writes `content` as UTF-8 to `path`, whole or not at all.
+
+    Raises:
+        DiskFullError: no room; what was at `path` stays.
+        InputError: `path` is a picture, a folder, a device or a pipe, or cannot be written.
+    """
+    _spare_pictures(path)
     write_bytes(path, content.encode("utf-8"))
 
 

@@ -41,8 +41,14 @@ def preset_reason(name: str) -> str:
     return " ".join(line.removeprefix("#").strip() for line in lines)
 
 
-def load_config(preset: str = "paper", *, overrides: Sequence[str] = (), **settings: Any) -> TrainConfig:
-    """A preset (its name or the path of a TOML file), then `key=value` overrides, then keyword settings.
+def load_config(
+    preset: str = "paper",
+    *,
+    overrides: Sequence[str] = (),
+    changes: Mapping[str, object] | None = None,
+    **settings: Any,
+) -> TrainConfig:
+    """A preset (its name or the path of a TOML file), then `key=value` overrides, changes, and keyword settings.
 
     Keyword settings that are None are ignored, so that a command passes its options through unchanged.
 
@@ -55,6 +61,7 @@ def load_config(preset: str = "paper", *, overrides: Sequence[str] = (), **setti
         if not equals:
             raise InputError(f"--set {override!r} is not key=value: write for example --set dropout=0.3")
         values[key.strip()] = _parse(text.strip())
+    values.update(changes or {})
     values.update({key: value for key, value in settings.items() if value is not None})
     return config_from_mapping(values, source=f"preset {preset}")
 

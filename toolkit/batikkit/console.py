@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from typing import Protocol
+
+from batikkit import notebook
 
 EVERY_S = 10.0
 """Without a terminal, such as in a log file, a line is written so often."""
@@ -22,11 +25,15 @@ class Advance(Protocol):
 
 @contextlib.contextmanager
 def progress(description: str) -> Iterator[Advance]:
-    """Yields a function that moves a progress bar on standard error; without a terminal, lines tell how it goes."""
+    """Yields a function that moves a bar on standard error or in a notebook; elsewhere lines tell how it goes."""
     from rich.console import Console
 
-    console = Console(stderr=True)
-    with _bar(description, console) if console.is_terminal else _lines(description) as advance:
+    console, page = Console(stderr=True), notebook.shell()
+    if page is not None:
+        shown = _in_a_notebook(description, page)
+    else:
+        shown = _bar(description, console) if console.is_terminal else _lines(description)
+    with shown as advance:
         yield advance
 
 
@@ -88,6 +95,13 @@ class _Told:
 
 
 @contextlib.contextmanager
+def _in_a_notebook(description: str, page: object) -> Iterator[Advance]:
+    told = _Told(description)
+    with contextlib.nullcontext() if _silent else notebook.bar(page, lambda: (told.line(), told.done, told.total)):
+        yield told.advance
+
+
+@contextlib.contextmanager
 def _lines(description: str) -> Iterator[Advance]:
     """Nothing for work that is done in less than `EVERY_S`; else lines, and one at the end."""
     told, ended = _Told(description), threading.Event()
@@ -129,6 +143,25 @@ def silenced() -> Iterator[None]:
         yield
     finally:
         _silent = before
+
+
+def show_any_text() -> None:
+    """Where a stream's encoding lacks a character, as `cp1252` or `ascii` lack most, it is shown as an escape.
+
+    Output into a file or a pipe has such encodings on Windows, and in environments without a locale.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not (stream.encoding or "").lower().startswith("utf"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def can_show(text: str) -> bool:
+    """Whether standard error has every character of a text."""
+    try:
+        text.encode(sys.stderr.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def note(message: str) -> None:

@@ -156,10 +156,17 @@ def manifest_from_raw(raw: dict[str, Any]) -> Manifest:
     known = {f.name for f in dataclasses.fields(Manifest)}
     values = {name: value for name, value in raw.items() if name in known}
     source, result = raw["input"], raw["output"]
-    values["input"] = InputSpec(**{**source, "shape": tuple(source["shape"]), "range": tuple(source["range"])})
-    values["output"] = OutputSpec(**{**result, "shape": tuple(result["shape"])})
+    shape, range_ = _shape(source["shape"], "input", 4), tuple(source["range"])
+    values["input"] = InputSpec(**{**source, "shape": shape, "range": range_})
+    values["output"] = OutputSpec(**{**result, "shape": _shape(result["shape"], "output", 2)})
     values["ops"] = {name: OpUse(**use) for name, use in raw["ops"].items()}
     values["non_integer"] = tuple(raw.get("non_integer", ()))
     values["calibration"] = Calibration(**raw["calibration"]) if raw.get("calibration") else None
     values["proof"] = Proof(**raw["proof"]) if raw.get("proof") else None
     return Manifest(**values)
+
+
+def _shape(raw: Any, name: str, sides: int) -> tuple[int, ...]:
+    if not isinstance(raw, list) or len(raw) != sides or not all(type(side) is int and side > 0 for side in raw):
+        raise ValueError(f"{name} shape {raw!r} is no list of {sides} sizes")
+    return tuple(raw)

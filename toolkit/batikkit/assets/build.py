@@ -34,7 +34,7 @@ from batikkit.assets.web import WEB_FOLDER, web_files
 from batikkit.console import Advance
 from batikkit.data.split import SPLIT_FILE, check_unchanged, of_split, read_split
 from batikkit.digest import file_sha256
-from batikkit.errors import InputError
+from batikkit.errors import InputError, VerificationError
 from batikkit.export_record import check_as_recorded
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, read_labels, write_labels
@@ -147,6 +147,14 @@ def _variants(run: Path) -> tuple[tuple[AssetVariant, ...], tuple[str, ...]]:
     usable = [v for v in found if v.manifest.input.dtype in ("uint8", "float32")]
     if not usable:
         raise InputError(f"{folder} holds no model that phones take: run 'batikkit export {run}' first")
+    for variant in usable:
+        proof = variant.manifest.proof
+        if proof is not None and proof.kept:
+            raise VerificationError(
+                f"{_export(run, variant)} breaks its promise and was kept with --keep ({proof.agreement:.1%} the same "
+                f"answers as the model, promised {proof.least_agreement:.1%}): apps get what is proven; run 'batikkit "
+                f"export {run} --{variant.name}' without --keep, which takes it away"
+            )
     labels = read_labels(folder / LABELS_FILE)
     check_as_recorded(folder, PARITY_FILE)
     for variant in usable:

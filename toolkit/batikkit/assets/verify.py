@@ -14,6 +14,7 @@ from batikkit.digest import file_sha256
 from batikkit.errors import InputError, VerificationError
 from batikkit.images import load_pixels
 from batikkit.labels import LABELS_FILE, labels_sha256, read_labels
+from batikkit.tflite.file import read_tflite
 from batikkit.tflite.metadata import read_metadata
 from batikkit.tflite.runtime import LoadedModel, open_model
 
@@ -82,8 +83,16 @@ def _labels(folder: Path, manifest: AssetsManifest) -> Passed:
 
 
 def _passport(folder: Path, variant: AssetVariant, manifest: AssetsManifest) -> Passed:
-    """The metadata inside the model says what the manifest says."""
-    path = folder / variant.file
+    """The manifest says of the model what the model is, and the metadata inside says the same."""
+    path, said = folder / variant.file, variant.manifest
+    model = read_tflite(path)
+    for what, claimed, tensor in (("input", said.input, model.inputs[0]), ("output", said.output, model.outputs[0])):
+        for name in ("name", "shape", "dtype", "scale", "zero_point"):
+            _same(path, f"{what} {name}", getattr(claimed, name), getattr(tensor, name))
+    _same(path, "size_bytes", said.size_bytes, model.size_bytes)
+    _same(path, "ops", {n: (op.version, op.count) for n, op in said.ops.items()},
+          {n: (op.version, op.count) for n, op in model.ops.items()})  # fmt: skip
+    _same(path, "integer_only", said.integer_only, model.integer_only)
     metadata = read_metadata(path.read_bytes(), name=variant.file)
     if metadata is None:
         raise VerificationError(f"{path} carries no metadata: MediaPipe refuses it; export it again")
@@ -98,6 +107,14 @@ def _passport(folder: Path, variant: AssetVariant, manifest: AssetsManifest) -> 
         if found != wanted:
             raise VerificationError(f"{path}: {name} is {found}, expected {wanted}; export it again")
     return Passed(f"{variant.file}: metadata with labels, RGB, raw pixels 0..255")
+
+
+def _same(path: Path, name: str, claimed: object, found: object) -> None:
+    if claimed != found:
+        raise VerificationError(
+            f"{ASSETS_MANIFEST} says that {name} of {path.name} is {claimed}, it is {found}: make the folder again "
+            "with 'batikkit assets'"
+        )
 
 
 def _golden(folder: Path, variant: AssetVariant, model: LoadedModel, vectors: tuple[GoldenVector, ...]) -> Passed:

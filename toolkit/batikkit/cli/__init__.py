@@ -31,6 +31,7 @@ from batikkit.cli.quickstart import quickstart
 from batikkit.cli.report import report
 from batikkit.cli.train import train
 from batikkit.cli.verify import verify
+from batikkit.console import show_any_text
 from batikkit.errors import BatikkitError, InputError
 
 app = typer.Typer(
@@ -79,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     warnings.filterwarnings("error", message=".*decompression bomb.*")
     # Damaged EXIF blocks and the like: the picture itself is read, and what cannot be read is told by name.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+    show_any_text()
     try:
         _refuse_undecodable([*(sys.argv[1:] if argv is None else argv), _here()])
         _run(argv)

@@ -7,6 +7,7 @@ last line of standard output, and with `--quiet` the only one.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from typing import TextIO
 
 import typer
 
-from batikkit.errors import InputError
+from batikkit.errors import DiskFullError, InputError
 
 
 class _Outputs:
@@ -26,6 +27,9 @@ class _Outputs:
     """The standard output that a redirection hides."""
     place: TextIO | None = None
     """Where places go, when not with all the rest."""
+    early: Path | None = None
+    """The place that has been told already."""
+    quiet: bool = False
     part: bool = False
     """Whether what is made is a part of what the command makes."""
 
@@ -34,13 +38,19 @@ def answer_file(context: typer.Context, path: Path | None) -> Path | None:
     """The file that a command has to write; for `-` one whose content goes to standard output when the command ends.
 
     Raises:
-        InputError: another option stands where the file belongs.
+        InputError: another option stands where the file belongs, or it cannot be written.
     """
     if path is None:
         return None
     if path != Path("-"):
         if str(path).startswith("-"):
             raise InputError(f"--json {path}: name a file after --json, or - for standard output")
+        from batikkit import atomic
+
+        try:
+            atomic.try_out(path)  # before minutes go into what it is to hold
+        except DiskFullError as error:  # no gate has failed yet, which exit code 1 would say
+            raise InputError(str(error)) from error
         return path
     return context.with_resource(_shown_at_the_end())
 
@@ -58,8 +68,15 @@ def made(place: Path, *, json_file: Path | None = None, answer: Mapping[str, obj
         from batikkit import atomic
 
         atomic.write_json(json_file, {"schema_version": 1, "place": str(place), **(answer or {})})
-    if not _Outputs.part:
+    if not _Outputs.part and _Outputs.early != place:
         print(place, file=_Outputs.place or sys.stdout)
+
+
+def begun(place: Path) -> None:
+    """With `--quiet`, tells the place of what takes long as soon as it is there: one that is killed can go on."""
+    if _Outputs.quiet:
+        _Outputs.early = place
+        print(place, file=_Outputs.place, flush=True)
 
 
 @contextlib.contextmanager
@@ -78,10 +95,11 @@ def _hush() -> Iterator[None]:
 
     with open(os.devnull, "w", encoding="utf-8") as nowhere, _redirected(nowhere) as real, silenced():  # noqa: PTH123
         before, _Outputs.place = _Outputs.place, _Outputs.place or real
+        _Outputs.quiet = True
         try:
             yield
         finally:
-            _Outputs.place = before
+            _Outputs.place, _Outputs.quiet, _Outputs.early = before, False, None
 
 
 @contextlib.contextmanager
@@ -97,7 +115,16 @@ def _shown_at_the_end() -> Iterator[Path]:
         finally:
             _Outputs.place = before
             if file.exists():
-                print(file.read_text(encoding="utf-8"), end="", file=real, flush=True)
+                print(_printable_json(file.read_text(encoding="utf-8"), real), end="", file=real, flush=True)
+
+
+def _printable_json(text: str, stream: TextIO) -> str:
+    """JSON as it is, or with JSON's own escapes where the stream's encoding lacks a character."""
+    try:
+        text.encode(stream.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(json.loads(text), indent=2) + "\n"
+    return text
 
 
 @contextlib.contextmanager

@@ -219,26 +219,18 @@ def _measure(
     selection: Selection, settings: Settings, budget: Budget, json_file: Path | None, junit: Path | None
 ) -> None:
     from batikkit.cli.answer import made
-    from batikkit.console import note, progress
+    from batikkit.console import note
     from batikkit.errors import InputError
-    from batikkit_benchmarks.bench import run_bench
+    from batikkit.steps.bench import BenchedFiles, measured
     from batikkit_benchmarks.host import read_host
-    from batikkit_benchmarks.plan import Configuration
     from batikkit_benchmarks.record import Records, stamp
 
     host = read_host()
     records = Records.prepare(selection.run, host, json_file=json_file, junit=junit, created=stamp())
     report: BenchReport | None = None
-
-    def started(wanted: Configuration, number: int, total: int) -> None:
-        note(f"[{number}/{total}] {wanted.name}")
-
     try:
-        with progress("bench") as advance:
-            for report in run_bench(
-                selection, settings, budget=budget, host=host, started=started, advance=advance, fault=note
-            ):
-                records.write(report)
+        for latest in measured(selection, settings, budget, records=records, host=host):
+            report = latest
     except KeyboardInterrupt:
         if report is not None:
             _show(report)
@@ -252,7 +244,7 @@ def _measure(
         made(records.place)
     if records.problem:
         raise InputError(f"{records.problem}; the table above is all there is")
-    if report.failures or not all(gate.passed for gate in report.gates):
+    if not BenchedFiles(report, records.place).passed:
         raise typer.Exit(1)
 
 
@@ -266,7 +258,7 @@ def _serve(
 ) -> None:
     """Until Ctrl-C; the exit code is 1 when a phone failed a gate."""
     from batikkit.assets.litert_js import obtain
-    from batikkit.console import note
+    from batikkit.console import can_show, note
     from batikkit_benchmarks.phone import phone_server, qr_code
     from batikkit_benchmarks.phone_server import local_address
     from batikkit_benchmarks.phone_site import plan_for
@@ -287,7 +279,9 @@ def _serve(
         plan, obtain(litert_js, report=note), selection, budget=budget, json_file=json_file,
         address=(host, _port(port)), shown=shown,
     )  # fmt: skip
-    note(qr_code(server.url))
+    code = qr_code(server.url)
+    if can_show(code):
+        note(code)
     typer.echo(server.url)
     note("open it on a phone in the same network; the app itself is under app/; Ctrl-C ends it")
     try:

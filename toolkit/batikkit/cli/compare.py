@@ -60,10 +60,10 @@ def compare(
 
     Example: batikkit compare photos/ --preset small-data --folds 5
     """
-    from batikkit.cli.comparison_output import show, write
-    from batikkit.cli.train import grouping_of, prepare
+    from batikkit.cli.comparison_output import show
     from batikkit.config import load_config
     from batikkit.console import note, progress
+    from batikkit.steps.photographs import grouping_of, prepare
     from batikkit.training.comparison_plan import check_phases
 
     if folds and split_file:
@@ -75,6 +75,7 @@ def compare(
     check_phases(config)
     grouping = grouping_of(unit, group_by, weights, folds=folds)
     prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
+    from batikkit.evaluation.reports import write_reports
     from batikkit.training.session import Means
     from batikkit.training.systems import compare as compare_systems
 
@@ -82,4 +83,4 @@ def compare(
     folder = out or runs_dir / f"compare-{data.resolve().name}-{Path(preset).stem}{suffix}"
     means = Means(progress, engine, cache_gb)
     found = compare_systems(prepared, config, means, out=folder, weights=weights, folds=folds, say=note)
-    show(found, write(folder, found, name="comparison", json_file=json_file))
+    show(found, write_reports(folder, found, name="comparison"), json_file=json_file)

@@ -1,4 +1,4 @@
-"""What `compare` and `evaluate` print and write."""
+"""What `compare` and `evaluate` print."""
 
 from __future__ import annotations
 
@@ -10,40 +10,23 @@ import typer
 
 if TYPE_CHECKING:
     from batikkit.evaluation.comparison import Comparison
-    from batikkit.evaluation.predictions import Predictions
 
 
-def write(
-    folder: Path,
-    found: Comparison,
-    *,
-    name: str,
-    predictions: Predictions | None = None,
-    json_file: Path | None = None,
-) -> Sequence[Path]:
-    """Writes the reports, and the JSON once more where it was asked for; returns what was written."""
-    from batikkit.evaluation.comparison import write_comparison
-    from batikkit.evaluation.predictions import PREDICTIONS_FILE, write_predictions
-    from batikkit.evaluation.reports import write_reports
+def show(found: Comparison, written: Sequence[Path], *, json_file: Path | None = None) -> None:
+    """Prints the table of systems, what it proves, the worst confusions and where the report is.
 
-    written = list(write_reports(folder, found, name=name))
-    if predictions is not None:
-        write_predictions(folder / PREDICTIONS_FILE, predictions)
-        written.append(folder / PREDICTIONS_FILE)
-    if json_file:
-        write_comparison(json_file, found)
-        written.append(json_file)
-    return written
-
-
-def show(found: Comparison, written: Sequence[Path]) -> None:
-    """Prints the table of systems, what it proves, the worst confusions and where the report is."""
+    Args:
+        found: What was found.
+        written: The files that hold it, in one folder.
+        json_file: Where it was asked for as JSON once more.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     from batikkit.cli.answer import made
     from batikkit.console import note
+    from batikkit.evaluation.comparison import write_comparison
     from batikkit.evaluation.text import confusion_table, system_table, verdicts
 
     console = Console()
@@ -61,6 +44,8 @@ def show(found: Comparison, written: Sequence[Path]) -> None:
     worst = confusion_table(found)[1][:3]
     if worst:
         typer.echo("most confused: " + ", ".join(f"{motifs} ({counts[-1]})" for motifs, *counts in worst))
-    for path in written:
+    if json_file:
+        write_comparison(json_file, found)
+    for path in (*written, *([json_file] if json_file else ())):
         note(f"wrote {path}")
     made(written[0].parent)

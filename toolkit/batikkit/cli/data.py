@@ -50,6 +50,7 @@ def check(
 
     Example: batikkit data check photos/ --html check.html
     """
+    from batikkit import atomic
     from batikkit.console import note, progress
     from batikkit.data.check import Closer, check_folder
     from batikkit.data.check_report import write_report
@@ -57,6 +58,8 @@ def check(
     from batikkit.network.frozen import best_describer
     from batikkit.network.texture import best_texture
 
+    for file in filter(None, (html, sheets and sheets / "sheet.png")):
+        atomic.try_out(file)
     grouping = Grouping(unit, group_by, best_texture(weights))
     closer = Closer(labels, learning, best_describer(weights) if labels or learning else None)
     with progress("check images") as advance:
@@ -102,6 +105,7 @@ def split(
 
     Example: batikkit data split photos/ --ratios 70,20,10 --seed 1 -o split.csv
     """
+    from batikkit import atomic
     from batikkit.cli.answer import made
     from batikkit.console import note, progress, warn
     from batikkit.data.prepared import Grouping, load_dataset
@@ -112,6 +116,7 @@ def split(
     target = out / "fold1.csv" if folds else out
     if target.exists() and not force:
         raise InputError(f"{target} exists: name another with --out, or replace it with --force")
+    atomic.try_out(target)
     grouping = Grouping(unit, group_by, best_texture(weights), max(folds, len(SPLITS)))
     with progress("check images") as advance:
         prepared = load_dataset(

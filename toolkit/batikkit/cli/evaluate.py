@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batikkit.cli.options import GroupBy, JsonFile, LookWeights, Quiet, RunsDir, Unit
-from batikkit.errors import InputError
-from batikkit.nearest import choices
 
 if TYPE_CHECKING:
     from batikkit.evaluation.held_out import HeldOut, Knowledge
     from batikkit.evaluation.predictions import Predictions
 
-PARTS = ("test", "validation", "train")
 _LISTED = 10
 
 
@@ -61,38 +58,29 @@ def evaluate(
 
     Example: batikkit evaluate export/int8.tflite --data photos/
     """
-    from batikkit.cli.comparison_output import show, write
-    from batikkit.console import progress, warn
+    from batikkit import atomic
+    from batikkit.cli.comparison_output import show
     from batikkit.data.prepared import Grouping
-    from batikkit.evaluation.held_out import hold_out
-    from batikkit.evaluation.subject import evaluate_subject, find_subject
+    from batikkit.evaluation.subject import find_subject
     from batikkit.evaluation.why import describer_of
     from batikkit.network.texture import best_texture
+    from batikkit.steps.evaluate import judge, known_part
 
-    if part not in PARTS:
-        raise InputError(f"--part {part!r}: {choices(part, PARTS)}")
+    known_part(part)
     subject = find_subject(place, runs_dir=runs_dir, labels=labels)
-    knowledge = subject.knowledge()
     if why:
-        describer_of(weights, knowledge)  # before minutes go into answers
-    root = data or knowledge.root
-    if root is None:
-        raise InputError(f"{subject.model} belongs to no run: name photographs to test on with --data DIR")
-    grouping = Grouping(unit, group_by, best_texture(weights))
-    with progress("check images") as advance:
-        held = hold_out(
-            root, subject.labels, knowledge, part=part, split_file=split_file, grouping=grouping, advance=advance
-        )
-    for line in held.notes:
-        warn(line)
-    with progress("evaluate") as advance:
-        found, predictions = evaluate_subject(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
+        describer_of(weights, subject.knowledge())  # before minutes go into answers
     name = subject.name if part == "test" else f"{subject.name}-{part}"
     base = subject.run / "evaluation" if subject.run else Path("evaluation")
     folder = out or base / name
-    show(found, write(folder, found, name="evaluation", predictions=predictions, json_file=json_file))
+    atomic.try_out(folder / "evaluation.html")
+    judged = judge(
+        subject, Grouping(unit, group_by, best_texture(weights)),
+        data=data, part=part, split_file=split_file, labels=labels, runtime=runtime,
+    )  # fmt: skip
+    show(judged.comparison, judged.save(folder), json_file=json_file)
     if why:
-        _explain(folder, held, predictions, knowledge, weights)
+        _explain(folder, judged.held, judged.predictions, subject.knowledge(), weights)
 
 
 def _explain(folder: Path, held: HeldOut, predictions: Predictions, knowledge: Knowledge, weights: str) -> None:

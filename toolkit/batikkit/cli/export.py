@@ -131,13 +131,13 @@ def export(
     from batikkit.console import note
     from batikkit.errors import InputError
     from batikkit.runs import resolve_run
+    from batikkit.steps.export import wanted_variants
     from batikkit_exporters.export.plan import LICENSE, Options
     from batikkit_exporters.export.run import export_source
     from batikkit_exporters.source.foreign import PIXEL_RANGE, parse_range, source_of_model
     from batikkit_exporters.source.run import source_of_run
 
-    wanted = {*chosen, *(["int8"] if target_drop is not None else []), *(VARIANTS if everything else [])}
-    variants = [name for name in VARIANTS if name in (wanted or DEFAULT_VARIANTS)]
+    variants = wanted_variants(list(VARIANTS) if everything else chosen, target_drop=target_drop)
     _refuse_idle(
         {"--labels": labels, "--split": split, "--out": out, "--input-range": input_range},
         needed="--model",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -29,6 +30,19 @@ class Command(TyperCommand):
             if getattr(param, "help", None):
                 param.help = _escaped(param.help)
         return params
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command, unless a file is called as an option is, or as standard output is.
+
+        Raises:
+            InputError: that is so; such a file, where it is meant, is named with its folder.
+        """
+        for param in self.params:
+            value = ctx.params.get(param.name)
+            if isinstance(value, Path) and param.opts[0].startswith("--") and str(value).startswith("-"):
+                told = "standard output takes the answer alone, with --json -" if value == Path("-") else "an option"
+                raise InputError(f"{param.opts[0]} {value}: {told}; name a file or folder, such as ./{value}")
+        return super().invoke(ctx)
 
 
 def _escaped(text: str) -> str:

@@ -11,6 +11,7 @@ from batikkit.cli.answer import answer_file, hushed
 from batikkit.errors import InputError
 from batikkit.nearest import choices
 from batikkit.settings import ENGINES, meaning
+from batikkit.steps.photographs import UNITS, existing_weights, known_unit
 
 SETTINGS_PANEL, SPLIT_PANEL, MACHINE_PANEL = "Settings", "Photographs and splits", "Machines"
 
@@ -66,20 +67,10 @@ Overrides = Annotated[
 ]
 
 
-def _existing_weights(weights: str) -> str:
-    """Before minutes go into looking at photographs."""
-    if weights not in ("imagenet", "none") and not Path(weights).is_file():
-        raise InputError(
-            f"no weight file {weights}: name a MobileNetV2 no-top .h5 file, or an EfficientNet-Lite0 .pth file, with "
-            "--weights PATH"
-        )
-    return weights
-
-
 Weights = Annotated[
     str,
     typer.Option(
-        callback=_existing_weights,
+        callback=existing_weights,
         help="Weights to start from: imagenet (MobileNetV2's are downloaded, EfficientNet-Lite0's come with the extra "
         "lite0), none, or a file.",
         rich_help_panel=SETTINGS_PANEL,
@@ -107,12 +98,6 @@ GroupBy = Annotated[
 ]
 
 
-def _known_unit(unit: str) -> str:
-    if unit not in ("cloth", "copy"):
-        raise InputError(f"--unit {unit!r}: {choices(unit, ('cloth', 'copy'))}")
-    return unit
-
-
 def _enough_folds(folds: int) -> int:
     if folds and folds < 2:
         raise InputError(f"--folds {folds}: cross-validation needs at least 2")
@@ -131,8 +116,8 @@ Folds = Annotated[
 Unit = Annotated[
     str,
     typer.Option(
-        metavar="cloth|copy",
-        callback=_known_unit,
+        metavar="|".join(UNITS),
+        callback=known_unit,
         help="What stays in one split: photographs of one cloth, or only copies of one photograph.",
         rich_help_panel=SPLIT_PANEL,
     ),
@@ -141,7 +126,7 @@ LookWeights = Annotated[
     str,
     typer.Option(
         "--weights",
-        callback=_existing_weights,
+        callback=existing_weights,
         help="Network that tells cloths apart: imagenet (if Keras has it already), none, or a no-top .h5 file.",
         rich_help_panel=SPLIT_PANEL,
     ),

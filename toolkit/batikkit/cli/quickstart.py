@@ -34,12 +34,12 @@ def quickstart(
     from batikkit.cli.answer import a_part, made
     from batikkit.cli.bench import bench
     from batikkit.cli.report import report
-    from batikkit.cli.train import prepare
     from batikkit.config import load_config
     from batikkit.console import note, progress
     from batikkit.data.prepared import Grouping
     from batikkit.data.synth import MOTIFS, write_synthetic_set
     from batikkit.evaluation.metrics_file import sentence
+    from batikkit.steps.photographs import prepare
 
     config = load_config("quickstart", seed=seed)
     pictures = out / "synthetic"

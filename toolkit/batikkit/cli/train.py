@@ -29,10 +29,9 @@ from batikkit.cli.options import (
 )
 from batikkit.errors import InputError
 from batikkit.nearest import choices
+from batikkit.steps.photographs import grouping_of, prepare
 
 if TYPE_CHECKING:
-    from batikkit.data.prepared import Grouping, PreparedData
-    from batikkit.settings import TrainConfig
     from batikkit.training.distributed import Workers
     from batikkit.training.outcome import Trained
 
@@ -125,6 +124,7 @@ def train(
         raise InputError("name either a folder of photographs to train on, or a stopped run with --resume RUN")
     if moved and not resume:
         raise InputError(f"--data {moved}: it belongs to --resume RUN; name the photographs of a new run as DIR")
+    from batikkit.cli.answer import begun
     from batikkit.config import load_config
     from batikkit.console import progress
 
@@ -150,7 +150,7 @@ def train(
             assert data is not None
             grouping = grouping_of(unit, group_by, weights)
             prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
-            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others)
+            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others, begun=begun)
             trained = session.train(prepared, config, beginning, means)
         _tell(trained, workers, json_file)
 
@@ -202,35 +202,3 @@ def _only_batch_size(context: typer.Context, overrides: Sequence[str]) -> int | 
 def _was_given(context: typer.Context, name: str) -> bool:
     source = context.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
-
-
-def grouping_of(unit: str, group_by: str | None, weights: str, *, folds: int = 0) -> Grouping:
-    """What keeps photographs together; the backbone's weights tell cloths apart too."""
-    from batikkit.data.prepared import Grouping
-    from batikkit.data.split import SPLITS
-    from batikkit.network.texture import best_texture
-
-    # A training from scratch may still use what Keras downloaded before.
-    return Grouping(unit, group_by, best_texture("imagenet" if weights == "none" else weights), max(folds, len(SPLITS)))
-
-
-def prepare(
-    data: Path, config: TrainConfig, grouping: Grouping, *, strict: bool = False, split_file: Path | None = None
-) -> PreparedData:
-    """Scans, groups and splits a folder, telling the user of everything odd in it."""
-    from batikkit.console import progress, warn
-    from batikkit.data.prepared import load_dataset
-
-    with progress("check images") as advance:
-        prepared = load_dataset(
-            data,
-            grouping=grouping,
-            strict=strict,
-            split_file=split_file,
-            ratios=config.ratios,
-            seed=config.seed,
-            advance=advance,
-        )
-    for line in prepared.notes:
-        warn(line)
-    return prepared

@@ -19,6 +19,10 @@ _PATHS = ("path", "file", "filename", "image", "filepath", "imagepath", "imagefi
 _LABELS = ("label", "class", "motif", "labelname", "classname", "motifname")
 _SUFFIXES = (".csv", ".tsv")
 _MOST_BYTES = 64 << 20
+_MOST_HEAD = 1 << 16
+"""Bytes in which the line of headings has ended."""
+_SEPARATOR_TOLD = re.compile(r"\A\"?sep=.?\"?[\r\n]+", re.IGNORECASE)
+"""A line for Excel alone, which says what parts the columns of the others."""
 
 
 @dataclass(frozen=True)
@@ -129,16 +133,16 @@ def _read(file: Path) -> Table | None:
         content = file.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}; allow reading it, or move it away") from error
-    head = re.split(rb"[\r\n]", content, maxsplit=1)[0]
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # Excel writes UTF-16 and the country's own alphabet.
-        plain = head.replace(b"\0", b"").decode("latin-1")
-        if _columns(_header(plain.strip("\xff\xfe\r"))) is None:
+        plain = _SEPARATOR_TOLD.sub("", content[:_MOST_HEAD].replace(b"\0", b"").decode("latin-1").lstrip("\xff\xfe"))
+        if _columns(_header(re.split(r"[\r\n]", plain, maxsplit=1)[0])) is None:
             return None
         raise InputError(f"{file} is not UTF-8 (byte {error.start}): save it as CSV UTF-8") from error
     text = text.replace("\r\n", "\n").replace("\r", "\n")  # Excel on a Mac ends lines so
+    text = _SEPARATOR_TOLD.sub("", text)
     first = text.split("\n", 1)[0]
     columns = _columns(_header(first))
     if columns is None:
@@ -185,7 +189,8 @@ def _match(table: Table, images: Sequence[str]) -> dict[str, str]:
         wanted = _clean(file)
         last = wanted.rsplit("/", 1)[-1]
         near = ends.get(last, [])
-        path = wanted if wanted in exact else near[0] if len(set(near)) == 1 and written[last] == 1 else ""
+        alone = near[0] if len(set(near)) == 1 and written[last] == 1 else ""
+        path = next((one for one in (file, wanted) if one in exact), alone)
         path = path or next((one for one in near if one.endswith(f"/{wanted}") or wanted.endswith(f"/{one}")), "")
         if not path or not label:
             continue

@@ -223,4 +223,8 @@ def _row(raw: Mapping[str, str | None], source: Path) -> SplitRow:
     if not label:
         raise InputError(f"split {source} gives {path!r} no label")
     digest = raw.get("sha256") or ""
-    return SplitRow(Sample(parts.as_posix(), label, digest, raw.get("group") or digest[:16] or path), split)
+    # Other programs' tables of Windows part folders with backslashes; batikkit's own never do, so that there, where a
+    # system lets names hold one, it belongs to the name.
+    own = "sha256" in raw and "group" in raw and os.name == "posix"
+    name = path if own else parts.as_posix()
+    return SplitRow(Sample(name, label, digest, raw.get("group") or digest[:16] or path), split)

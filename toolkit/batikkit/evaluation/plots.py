@@ -40,16 +40,16 @@ Named = Sequence[tuple[str, Evaluation]]
 def draw_run(folder: Path, history: History, evaluation: Evaluation) -> list[Path]:
     """Writes `history.png`, `confusion.png` and `per_class.png` into `folder`; returns their paths."""
     return [
-        _draw(folder / "history.png", lambda plt: _curves(plt, [("", COLOURS[1], [history])])),
+        _draw(folder / "history.png", lambda new: _curves(new, [("", COLOURS[1], [history])])),
         _draw_confusion(folder / "confusion.png", evaluation),
-        _draw(folder / "per_class.png", lambda plt: _motif_bars(plt, [("", evaluation)])),
+        _draw(folder / "per_class.png", lambda new: _motif_bars(new, [("", evaluation)])),
     ]
 
 
 def draw_comparison(folder: Path, comparison: Comparison) -> list[Path]:
     """Writes the figures of all systems: bars per motif, one confusion matrix each, and learning curves where known."""
     named = [(system.title, system.evaluation) for system in comparison.systems]
-    drawn = [_draw(folder / "per_class.png", lambda plt: _motif_bars(plt, named))]
+    drawn = [_draw(folder / "per_class.png", lambda new: _motif_bars(new, named))]
     drawn += [
         _draw_confusion(folder / f"confusion-{system.name}.png", system.evaluation) for system in comparison.systems
     ]
@@ -60,35 +60,34 @@ def draw_comparison(folder: Path, comparison: Comparison) -> list[Path]:
         if system.name != "frozen" and all(part.history for part in system.parts)
     ]
     if runs:
-        drawn.append(_draw(folder / "history.png", lambda plt: _curves(plt, runs)))
+        drawn.append(_draw(folder / "history.png", lambda new: _curves(new, runs)))
     return drawn
 
 
 def _draw_confusion(path: Path, evaluation: Evaluation) -> Path:
-    return _draw(path, lambda plt: _confusion(plt, evaluation))
+    return _draw(path, lambda new: _confusion(new, evaluation))
 
 
 def _draw(path: Path, draw: Callable[[Any], Any]) -> Path:
     try:
         import matplotlib
+        from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingExtraError("matplotlib", "train") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     # The font draws a box for what it lacks, such as emoji or Javanese letters; the pages show them.
-    with plt.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
+    with matplotlib.rc_context(_STYLE), warnings.catch_warnings():  # type: ignore[arg-type]
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = draw(plt)
+        # Without pyplot, whose backend belongs to whoever called: a notebook shows its own figures with it.
+        figure = draw(Figure)
         with atomic.replacing(path) as temporary:
             figure.savefig(temporary, format="png")
-        plt.close(figure)
     return path
 
 
-def _curves(plt: Any, runs: Sequence[tuple[str, str, Sequence[History]]]) -> Any:
+def _curves(new: Any, runs: Sequence[tuple[str, str, Sequence[History]]]) -> Any:
     """Accuracy and loss over epochs: validation solid, training dashed; of folds, one thin line each."""
-    figure, axes = plt.subplots(1, 2, figsize=(8.6, 3.2))
+    figure = new(figsize=(8.6, 3.2))
+    axes = figure.subplots(1, 2)
     for axis, name in zip(axes, ("accuracy", "loss"), strict=True):
         for _, colour, histories in runs:
             for history in histories:
@@ -100,7 +99,7 @@ def _curves(plt: Any, runs: Sequence[tuple[str, str, Sequence[History]]]) -> Any
         axis.margins(x=0.02)
     axes[0].set_ylim(0, 1.02)
     axes[1].set_ylim(bottom=0)
-    _curve_legend(plt, figure, [(title, colour) for title, colour, _ in runs if title])
+    _curve_legend(figure, [(title, colour) for title, colour, _ in runs if title])
     figure.tight_layout()
     return figure
 
@@ -125,21 +124,23 @@ def _mark_phases(axis: Any, history: History) -> None:
         axis.text(at, 1.01, text, transform=axis.get_xaxis_transform(), ha=side, va="bottom", fontsize=8, color=_PALE)
 
 
-def _curve_legend(plt: Any, figure: Any, titles: Sequence[tuple[str, str]]) -> None:
-    line = plt.Line2D
+def _curve_legend(figure: Any, titles: Sequence[tuple[str, str]]) -> None:
+    from matplotlib.lines import Line2D as line
+
     kinds = [line([], [], color="0.2", label="validation"), line([], [], color="0.2", linestyle="--", label="training")]
     named = [line([], [], color=colour, label=title) for title, colour in titles]
     handles = [*named, *kinds]
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncol=len(handles), frameon=False)
 
 
-def _confusion(plt: Any, evaluation: Evaluation) -> Any:
+def _confusion(new: Any, evaluation: Evaluation) -> Any:
     """Counts of true (rows) against predicted motifs; the darker, the larger the share of the row."""
     counts = np.array(evaluation.report.confusion)
     support = counts.sum(axis=1)
     shares = counts / np.maximum(support[:, None], 1)
     side = 0.36 * len(counts) + 1.4
-    figure, axis = plt.subplots(figsize=(side + 0.5, side))
+    figure = new(figsize=(side + 0.5, side))
+    axis = figure.subplots()
     image = axis.imshow(np.ma.masked_equal(shares, 0), cmap="YlOrBr", vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
         colour = "white" if shares[row, column] > 0.6 else "black"
@@ -162,12 +163,13 @@ def _confusion(plt: Any, evaluation: Evaluation) -> Any:
     return figure
 
 
-def _motif_bars(plt: Any, named: Named) -> Any:
+def _motif_bars(new: Any, named: Named) -> Any:
     """Accuracy on each motif's test images with 95 % intervals, hardest motif of the last system first."""
     labels, last = named[-1][1].labels, named[-1][1].report
     order = sorted(range(len(labels)), key=lambda i: (-last.per_class[i].recall, labels[i]))
     height = 0.78 / len(named)
-    figure, axis = plt.subplots(figsize=(6.6, (0.18 + 0.16 * len(named)) * len(labels) + 1.1))
+    figure = new(figsize=(6.6, (0.18 + 0.16 * len(named)) * len(labels) + 1.1))
+    axis = figure.subplots()
     for number, (title, evaluation) in enumerate(named):
         places = np.arange(len(order)) + height * ((len(named) - 1) / 2 - number)
         _bars(axis, evaluation, order, places, height, COLOURS[number % len(COLOURS)], title)

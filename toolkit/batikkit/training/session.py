@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Beginning:
         weights: The backbone: `imagenet`, `none` or a path.
         others: Pictures of what is none of the motifs, for the answer "other"; none are needed.
         frozen_beside: Keep the model as phase 1 leaves it, before fine-tuning, as a tested run named `frozen`.
+        begun: Called by the chief with the run's folder, when there is what resuming needs.
     """
 
     runs_dir: Path
@@ -67,6 +69,7 @@ class Beginning:
     weights: str
     others: Path | None = None
     frozen_beside: bool = False
+    begun: Callable[[Path], object] = lambda _folder: None
 
 
 def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: Means) -> Trained:
@@ -96,6 +99,7 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
     job = Job(Run(folder), record, config, labels, data.rows)
     if workers.chief:
         begin(job, net)
+        beginning.begun(folder)
     return _train(job, net, State(), means)
 
 
