@@ -268,10 +268,10 @@ def test_processes_are_counted_and_kept_apart(shared_export: Path) -> None:
 
 def test_the_pack_is_evaluated_once_per_runtime_and_file(shared_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[dict[str, object]] = []
-    real, judged = bench.run_worker, accuracy.judge
+    real, evaluated = bench.run_worker, accuracy.evaluate
     calls: list[object] = []
     monkeypatch.setattr(bench, "run_worker", lambda job, **more: jobs.append(job) or real(job, **more))
-    monkeypatch.setattr(accuracy, "judge", lambda *a, **k: calls.append(a) or judged(*a, **k))
+    monkeypatch.setattr(accuracy, "evaluate", lambda *a, **k: calls.append(a) or evaluated(*a, **k))
     host = dataclasses.replace(read_host(), usable_cores=2)
     chosen = dataclasses.replace(QUICK, threads=(1, 2), processes=2)
     files = [shared_export / "float32.tflite", shared_export / "int8.tflite"]

@@ -168,6 +168,32 @@ def test_only_heavy_modules_import_heavy_packages_at_the_top(module: str) -> Non
     assert not heavy, f"{module} belongs to the light path but imports {sorted(heavy)}"
 
 
+# CONTRIBUTING.md defines the words that judge; these say the same without a definition.
+UNDEFINED = re.compile(
+    r"(?:^|_)(?:judg|examin|assess|apprais|audit|scrutin|ascertain|adjudg|vet(?:s|ted|ting)?(?:_|$)|"
+    r"review|put_to)", re.IGNORECASE,
+)  # fmt: skip
+
+
+def _names(path: Path) -> set[str]:
+    """A file's own name, and those of its functions and classes, in small letters with underscores."""
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    names = {path.stem} | {node.name for node in nodes if isinstance(node, defined)}
+    return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in names}
+
+
+def test_no_name_says_what_another_word_is_defined_for() -> None:
+    bad = ("judge", "_judged_motifs", "examine_file", "put_to_the_test", "vet", "risk_assessment", "vetted")
+    assert all(map(UNDEFINED.search, bad))
+    assert not any(map(UNDEFINED.search, ("evaluate", "private", "velvet", "rate_at", "check_rates", "strategy")))
+    folders = (*PACKAGES.values(), ROOT / "benchmarks" / "peers", ROOT / "tests")
+    files = [path for folder in folders for path in folder.rglob("*.py") if "node_modules" not in path.parts]
+    assert len(files) > 400
+    found = {f"{path.relative_to(ROOT)}: {name}" for path in files for name in _names(path) if UNDEFINED.search(name)}
+    assert not found, "CONTRIBUTING.md defines other words for this"
+
+
 # Who loads a runtime into its own process, and why it may.
 LOADERS = {
     "construct": {
@@ -176,10 +202,10 @@ LOADERS = {
     },
     "try_runtime": {"batikkit.tflite.interpreters": "defines it", "batikkit_benchmarks.worker": "is a child"},
     "load_verified": {
-        "batikkit.tflite.runtime": "`open_model`, behind `vet`",
+        "batikkit.tflite.runtime": "`open_model`, behind `probe_once`",
         "batikkit.tflite.probe": "its child",
         "batikkit_benchmarks.worker": "is a child",
-        "batikkit_exporters.ladder.judgement": "files it has just made, under a runtime that a child has tried",
+        "batikkit_exporters.ladder.evaluation": "files it has just made, under a runtime that a child has tried",
     },
 }
 # Training reads its own network's copy, made a moment before.
@@ -205,7 +231,7 @@ def test_what_is_loaded_was_run_by_a_child_before() -> None:
     lines = {
         c.func.id: c.lineno for c in ast.walk(function) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)
     }
-    assert lines["find_runtime"] < lines["vet"] < lines["load_verified"]
+    assert lines["find_runtime"] < lines["probe_once"] < lines["load_verified"]
 
 
 # Distribution -> module, where the names differ.
