@@ -33,6 +33,7 @@ HEAVY_MODULES = {
     "batikkit.network.layers", "batikkit.network.model", "batikkit.network.plain_cnn", "batikkit.training.batches",
     "batikkit.training.distributed", "batikkit.training.engine", "batikkit.training.features",
     "batikkit.training.feeds", "batikkit.training.folded", "batikkit.training.inputs", "batikkit.training.loop",
+    "batikkit.training.precision",
     "batikkit.training.ending", "batikkit.training.job", "batikkit.training.outcome", "batikkit.training.session",
     "batikkit.training.systems", "batikkit.training.tensorboard",
     "batikkit.training.views",
