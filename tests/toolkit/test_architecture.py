@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -40,6 +41,7 @@ HEAVY_MODULES = {
 }  # fmt: skip
 
 
+@functools.cache
 def _modules() -> dict[str, Path]:
     found = {}
     for name, folder in PACKAGES.items():
@@ -49,8 +51,14 @@ def _modules() -> dict[str, Path]:
     return found
 
 
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def _imports(path: Path, *, top_level_only: bool) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     nodes = _executed_on_import(tree) if top_level_only else ast.walk(tree)
     names: set[str] = set()
     for node in nodes:
@@ -154,7 +162,7 @@ def test_no_modules_of_the_exporters_import_each_other() -> None:
 
 def test_no_function_of_the_exporters_takes_more_than_nine_parameters() -> None:
     for module in EXPORTERS:
-        for node in ast.walk(ast.parse(_modules()[module].read_text(encoding="utf-8"))):
+        for node in ast.walk(_tree(_modules()[module])):
             if isinstance(node, ast.FunctionDef):
                 count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
                 assert count <= 9, f"{module}.{node.name} takes {count} parameters"
@@ -179,7 +187,7 @@ UNDEFINED = re.compile(
 def _names(path: Path) -> set[str]:
     """A file's own name, and those of its functions and classes, in small letters with underscores."""
     defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = ast.walk(_tree(path))
     names = {path.stem} | {node.name for node in nodes if isinstance(node, defined)}
     return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in names}
 
@@ -216,7 +224,7 @@ FOREIGN_LOADERS = {"batikkit.tflite.interpreters", "batikkit.training.features"}
 @pytest.mark.parametrize("module", sorted(_modules()))
 def test_no_parent_constructs_an_interpreter(module: str) -> None:
     """A wheel for another processor kills whoever loads it: that is always a child, or a process behind one."""
-    tree = ast.parse(_modules()[module].read_text(encoding="utf-8"))
+    tree = _tree(_modules()[module])
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     called = {f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, (ast.Name, ast.Attribute))}
     for function, allowed in LOADERS.items():
