@@ -1,10 +1,12 @@
 """Fine-tuning in bfloat16 beside float32: the same split, the same cached features, the same steps, on several seeds.
 
     python benchmarks/peers/precision.py DIR --weights FILE --preset small-data --seeds 0,1,2
+    python benchmarks/peers/precision.py --steps 12 --preset paper --set image_size=160
 
 Both start from one extraction and one head, so that what differs is the arithmetic. Prints a line per training with the
 accuracies of the float32 network that comes out, and how often the two name the same motif. Processor time is what
-to look at on a machine that does other work meanwhile.
+to look at on a machine that does other work meanwhile. With `--steps` nothing is trained: steps on made-up features, of
+both precisions in turn, are timed.
 """
 
 from __future__ import annotations
@@ -25,9 +27,12 @@ from batikkit.data.prepared import load_dataset
 from batikkit.data.split import of_split
 from batikkit.network import model
 from batikkit.training.distributed import Workers
+from batikkit.training.engine import Engine
 from batikkit.training.feeds import reserve
 from batikkit.training.inputs import Inputs, load_split
 from batikkit.training.loop import fit
+
+PRECISIONS = ("float32", "bfloat16")
 
 
 def compare(asked: argparse.Namespace, seed: int, cache: Path) -> None:
@@ -44,7 +49,7 @@ def compare(asked: argparse.Namespace, seed: int, cache: Path) -> None:
     reserve(net, shared, first=0, engine="cached", workers=Workers())
     begun = net.get_weights()
     answers: dict[str, NDArray[np.int64]] = {}
-    for precision in ("float32", "bfloat16"):
+    for precision in PRECISIONS:
         net.set_weights(begun)
         inputs = copy.copy(shared)  # the same features, already extracted the second time
         inputs.config = dataclasses.replace(config, precision=precision)
@@ -75,14 +80,45 @@ def compare(asked: argparse.Namespace, seed: int, cache: Path) -> None:
     print(json.dumps({"seed": seed, "agreement": round(float(np.mean(same)), 4), "n": len(same)}), flush=True)
 
 
+def time_steps(asked: argparse.Namespace) -> None:
+    """Processor milliseconds an image, of steps and of validation passes."""
+    config = load_config(asked.preset, overrides=asked.settings)
+    net = model.build_model(config, classes=10, weights=asked.weights)
+    model.unfreeze_above(net, frozen_layers=config.frozen_layers, batch_norm_frozen=config.batch_norm_frozen)
+    start = model.cut_layer(net, frozen_layers=config.frozen_layers) or net.layers[0].name
+    rng, count = np.random.default_rng(0), config.batch_size
+    fed = rng.normal(size=(count, *net.get_layer(start).output.shape[1:])).astype(np.float32)
+    targets = np.eye(10, dtype=np.float32)[rng.integers(0, 10, count)]
+    even = np.full(count, 1 / count, np.float32)
+    engines = {kind: Engine(net, start=start, config=config, precision=kind) for kind in PRECISIONS}
+    spent: dict[str, list[tuple[float, float]]] = {kind: [] for kind in PRECISIONS}
+    for step in range(asked.steps + 3):
+        for kind, engine in engines.items():
+            begun = time.process_time()
+            engine.train(fed, targets, weights=even, learning_rate=1e-5, key=(0, step))
+            trained = time.process_time()
+            engine.logits(fed)
+            if step >= 3:  # the first ones trace and warm up
+                spent[kind].append((trained - begun, time.process_time() - trained))
+    medians = {kind: np.median(times, axis=0) * 1e3 / count for kind, times in spent.items()}
+    for kind, (trained, validated) in medians.items():
+        print(json.dumps({"precision": kind, "step_ms": round(trained, 2), "validation_ms": round(validated, 2)}))
+    ratios = medians["float32"] / medians["bfloat16"]
+    print(json.dumps({"settings": asked.settings, "step": round(ratios[0], 2), "validation": round(ratios[1], 2)}))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--weights", required=True)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--weights", default="none")
+    parser.add_argument("--steps", type=int, default=0, help="time so many steps instead")
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     asked = parser.parse_args()
+    if asked.steps:
+        time_steps(asked)
+        return
     for seed in asked.seeds.split(","):
         with tempfile.TemporaryDirectory() as cache:
             compare(asked, int(seed), Path(cache))
