@@ -23,7 +23,7 @@ AMPERE = (8, 0)
 """The first NVIDIA GPUs that compute in bfloat16, by compute capability."""
 
 SMALLEST = 160
-"""Side in pixels from which on a step was measured to gain a third or more; at 96 pixels it gains a tenth to a fifth."""
+"""Side in pixels from which on a step was measured to gain a third or more; at 96 pixels it gains less."""
 
 
 def has_bfloat16() -> bool:
