@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from batikkit.data.photographs import Photographs
 from batikkit.tflite.interpreters import RUNTIMES
-from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.parity import evaluate
 from batikkit_benchmarks.plan import Configuration
 from batikkit_benchmarks.report import Parity, Result
 from batikkit_benchmarks.targets import Target
@@ -36,7 +36,7 @@ class Answers:
     images_per_s: float | None
 
 
-Judged = dict[tuple[Path, str], Answers]
+Evaluated = dict[tuple[Path, str], Answers]
 """File and runtime -> its answers: the number of threads changes none of them."""
 Known = dict[Any, tuple[Parity | None, int]]
 """Parities computed before, and how many photographs could not be read."""
@@ -45,7 +45,7 @@ Known = dict[Any, tuple[Parity | None, int]]
 def with_parity(
     configurations: Iterable[Configuration],
     results: Iterable[Result],
-    judged: Judged,
+    evaluated: Evaluated,
     known: Known,
 ) -> Iterator[Result]:
     """Adds parity to each result: against Keras on a parity pack, on photographs against the float32 file beside it.
@@ -53,16 +53,16 @@ def with_parity(
     Args:
         configurations: What was measured.
         results: Of each, without parity.
-        judged: The answers.
+        evaluated: The answers.
         known: Parities computed before, which this call adds to.
     """
     for wanted, result in zip(configurations, results, strict=True):
         key = wanted.target.path, wanted.runtime
-        answers = judged.get(key)
+        answers = evaluated.get(key)
         if answers is None:
             yield result
             continue
-        reference = _reference(wanted, configurations, judged) if answers.photographs is not None else None
+        reference = _reference(wanted, configurations, evaluated) if answers.photographs is not None else None
         place = (*key, None if reference is None else reference[0])
         if place not in known:
             known[place] = _parity(wanted.target, answers, None if reference is None else reference[1])
@@ -72,7 +72,7 @@ def with_parity(
 
 
 def _reference(
-    wanted: Configuration, measured: Iterable[Configuration], judged: Judged
+    wanted: Configuration, measured: Iterable[Configuration], evaluated: Evaluated
 ) -> tuple[tuple[Path, str], Answers] | None:
     """The float32 file of the same folder and labels, under the same runtime if it was benched there.
 
@@ -82,12 +82,12 @@ def _reference(
     for other in measured:
         target, key = other.target, (other.target.path, other.runtime)
         same = target.path.parent == wanted.target.path.parent and target.labels == wanted.target.labels
-        if same and target.variant == "float32" and key in judged:
+        if same and target.variant == "float32" and key in evaluated:
             found.append((other.runtime != wanted.runtime, RUNTIMES.index(other.runtime), key))
     if not found:
         return None
     key = min(found)[2]
-    return key, judged[key]
+    return key, evaluated[key]
 
 
 def _parity(target: Target, answers: Answers, reference: Answers | None) -> tuple[Parity | None, int]:
@@ -98,7 +98,7 @@ def _parity(target: Target, answers: Answers, reference: Answers | None) -> tupl
 
 def _against_keras(target: Target, answers: Answers) -> Parity:
     assert target.pack is not None
-    return judge(
+    return evaluate(
         answers.scores,
         target.pack.labels,
         labels=target.labels,
@@ -118,7 +118,7 @@ def _on_photographs(target: Target, answers: Answers, reference: Answers | None)
     if not readable.any():
         return None, len(readable)
     comparable = reference is not None and reference.scores.shape == answers.scores.shape
-    parity = judge(
+    parity = evaluate(
         answers.scores[readable],
         photographs.truth[readable],
         labels=target.labels,

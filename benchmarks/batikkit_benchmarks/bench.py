@@ -18,7 +18,7 @@ from batikkit.data.photographs import Photographs, find_photographs
 from batikkit.processors import allowed_cpus
 from batikkit.tflite.file import verify_tflite
 from batikkit.tflite.interpreters import RUNTIMES
-from batikkit_benchmarks.accuracy import Answers, Judged, Known, with_parity
+from batikkit_benchmarks.accuracy import Answers, Evaluated, Known, with_parity
 from batikkit_benchmarks.budget import Budget
 from batikkit_benchmarks.children import WorkerError, run_worker, unheard
 from batikkit_benchmarks.conditions import Conditions, Monitor, together
@@ -73,7 +73,7 @@ def run_bench(
     predictions = {target.path: predict_delegates(target) for target in selection.targets}
     trials: dict[Configuration, list[Trial]] = {}
     failed: dict[Configuration, Failure] = {}
-    judged: Judged = {}
+    evaluated: Evaluated = {}
     parities: Known = {}
     created = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     for number, wanted in enumerate(turns, start=1):
@@ -82,11 +82,16 @@ def run_bench(
         if wanted not in failed:
             try:
                 trial, answers = measure(
-                    wanted, settings, host, photographs[wanted.target.path], evaluate=key not in judged, advance=advance
+                    wanted,
+                    settings,
+                    host,
+                    photographs[wanted.target.path],
+                    evaluate=key not in evaluated,
+                    advance=advance,
                 )
                 trials.setdefault(wanted, []).append(trial)
                 if answers is not None:
-                    judged[key] = answers
+                    evaluated[key] = answers
             except WorkerError as error:
                 if error.traceback:
                     fault(error.traceback)
@@ -96,7 +101,7 @@ def run_bench(
             dataclasses.replace(result, predictions=predictions[c.target.path])
             for c, result in zip(trials, folded, strict=True)
         ]
-        with_accuracy = in_order(with_parity(trials, results, judged, parities), selection)
+        with_accuracy = in_order(with_parity(trials, results, evaluated, parities), selection)
         yield BenchReport(
             created=created,
             batikkit_version=batikkit.__version__,

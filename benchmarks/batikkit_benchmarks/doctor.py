@@ -49,7 +49,7 @@ def installation() -> Installation:
     return Installation(sys.version_info[:2], numpy_major, machine, struct.calcsize("P") * 8, emulated)
 
 
-def examine(
+def probe_runtimes(
     runtimes: Sequence[str] = RUNTIMES, *, environment: Mapping[str, str] | None = None
 ) -> tuple[Diagnosis, ...]:
     """Tries every runtime on the built-in model, each in a process of its own; nothing remembered counts."""
@@ -67,7 +67,7 @@ def examine(
     return tuple(found)
 
 
-def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
+def probe_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
     """Tries one `.tflite` file under each runtime.
 
     Raises:
@@ -80,7 +80,7 @@ def examine_file(path: Path, runtimes: Sequence[str]) -> tuple[Diagnosis, ...]:
     for runtime in runtimes:
         with Prober(runtime=runtime) as prober:
             try:
-                prober.check(path)
+                prober.probe(path)
                 found.append(Diagnosis(runtime, version(runtime), None, None))
             except InputError as error:
                 problem = str(error)

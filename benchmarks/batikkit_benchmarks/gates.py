@@ -45,7 +45,7 @@ MEASURES: Mapping[str, Measure] = {
     "max_drop": _of_parity(lambda parity: parity.drop_pp),
     "max_drop_upper": _of_parity(lambda parity: parity.drop_ci95_pp[1] if parity.drop_ci95_pp else None),
     "max_motif_drop": lambda result, limit: max(
-        (motif.drop_pp for motif in _judged_motifs(result, limit) if motif.drop_pp is not None), default=None
+        (motif.drop_pp for motif in _gated_motifs(result, limit) if motif.drop_pp is not None), default=None
     ),
     "min_agreement": _of_parity(lambda parity: parity.agreement),
     "min_top1": _of_parity(lambda parity: parity.top1),
@@ -104,7 +104,7 @@ def _drop_unclear(value: float, limit: float, margin: float, parity: Parity) -> 
     return f"too few images to tell: the interval, {low:+.1f} to {high:+.1f}, holds the limit" if value > limit else ""
 
 
-def _judged_motifs(result: Result, limit: float) -> list[MotifDrop]:
+def _gated_motifs(result: Result, limit: float) -> list[MotifDrop]:
     motifs = result.parity.per_motif.values() if result.parity else ()
     return [motif for motif in motifs if motif.independent >= _motif_images(limit)]
 
@@ -115,7 +115,7 @@ def _motif_images(limit: float) -> int:
 
 
 def _motifs_left_out(result: Result, limit: float) -> str:
-    judged, tested = len(_judged_motifs(result, limit)), len(result.parity.per_motif) if result.parity else 0
-    if judged == tested:
+    gated, tested = len(_gated_motifs(result, limit)), len(result.parity.per_motif) if result.parity else 0
+    if gated == tested:
         return ""
-    return f"{judged} of {tested} motifs judged: the others have under {_motif_images(limit)} independent images"
+    return f"{gated} of {tested} motifs judged: the others have under {_motif_images(limit)} independent images"

@@ -61,10 +61,10 @@ def _heading(reports: Sequence[BenchReport], title: str) -> Html:
 
 
 def _overview(reports: Sequence[BenchReport], variants: Sequence[str]) -> list[Html]:
-    judged = [report for report in reports if any(result.parity for result in report.results)]
+    evaluated = [report for report in reports if any(result.parity for result in report.results)]
     cards = Html("").join(_card(caption, figure, note) for caption, figure, note in _highlights(reports))
     parts = [Html('<div class="cards">{}</div>').format(cards)]
-    if judged:
+    if evaluated:
         parts += [
             Html("<h2>Accuracy against latency and size</h2>"),
             SOFT.format(
@@ -73,7 +73,9 @@ def _overview(reports: Sequence[BenchReport], variants: Sequence[str]) -> list[H
                 "processes overlap. Whiskers are 95 % intervals."
             ),
             CARD.format(
-                Html("{}<figure>{}</figure>").format(_legend(judged, variants), Html(pareto_plot(judged, variants)))
+                Html("{}<figure>{}</figure>").format(
+                    _legend(evaluated, variants), Html(pareto_plot(evaluated, variants))
+                )
             ),
         ]
     return parts
@@ -89,9 +91,9 @@ def _highlights(reports: Sequence[BenchReport]) -> Iterable[tuple[str, str, str]
     yield "fastest, p50", f"{fastest.latency_ms.p50:.2f} ms", f"{fastest.name}, {report.host.title}{doubt}"
     _, smallest = min(results, key=lambda pair: pair[1].size_bytes)
     yield "smallest file", megabytes(smallest.size_bytes), smallest.variant
-    judged = [(report, result) for report, result in results if result.parity]
-    if judged:
-        report, best = max(judged, key=lambda pair: pair[1].parity.top1 if pair[1].parity else 0.0)
+    evaluated = [(report, result) for report, result in results if result.parity]
+    if evaluated:
+        report, best = max(evaluated, key=lambda pair: pair[1].parity.top1 if pair[1].parity else 0.0)
         assert best.parity is not None
         yield "most accurate", percent(best.parity.top1), f"{best.name}, {image_count(best.parity)}"
     gates = [gate for report in reports for gate in report.gates]

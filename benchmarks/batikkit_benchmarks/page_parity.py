@@ -19,8 +19,8 @@ def variant_cell(result: Result, colour: str) -> Html:
 
 def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[Html]:
     """Parity of one bench's results, accuracy per motif and the flipped images, as parts of a page."""
-    judged = _distinct(results)
-    if not judged:
+    evaluated = _distinct(results)
+    if not evaluated:
         return []
     rows = [
         [
@@ -36,15 +36,15 @@ def parity_section(results: Sequence[Result], variants: Sequence[str]) -> list[H
             f"{parity.calibration_error:.3f}",
             _optional(parity.images_per_s, ".1f"),
         ]
-        for result, parity in judged
+        for result, parity in evaluated
     ]
-    source = judged[0][1]
+    source = evaluated[0][1]
     headings = (
         "variant", "images", "groups", "top-1 (95 %)", f"reference ({source.reference or 'none'})",
         "drop, points (95 %)", "McNemar p", "agreement", "max |Δp|", "calibration error", "images/s",
     )  # fmt: skip
     parts = [Html('<h3>Parity on {}</h3><div class="card">{}</div>').format(source.source, html_table(headings, rows))]
-    return [*parts, _motifs(judged), _flips(judged)]
+    return [*parts, _motifs(evaluated), _flips(evaluated)]
 
 
 def _distinct(results: Sequence[Result]) -> list[tuple[Result, Parity]]:
@@ -56,15 +56,15 @@ def _distinct(results: Sequence[Result]) -> list[tuple[Result, Parity]]:
     return list(seen.values())
 
 
-def _motifs(judged: Sequence[tuple[Result, Parity]]) -> Html:
-    labels = list(dict.fromkeys(label for _, parity in judged for label in parity.per_motif))
+def _motifs(evaluated: Sequence[tuple[Result, Parity]]) -> Html:
+    labels = list(dict.fromkeys(label for _, parity in evaluated for label in parity.per_motif))
     rows = []
     for motif in labels:
-        cells = [parity.per_motif.get(motif) for _, parity in judged]
+        cells = [parity.per_motif.get(motif) for _, parity in evaluated]
         count = next(cell.n for cell in cells if cell)
         shown = ["-" if c is None else _motif_cell(c.top1, c.drop_pp) for c in cells]
         rows.append([motif, str(count), *shown])
-    headings = ("motif", "images", *(result.title for result, _ in judged))
+    headings = ("motif", "images", *(result.title for result, _ in evaluated))
     return Html(
         "<details open><summary>Accuracy per motif, and its drop in points</summary>"
         '<div class="card">{}</div></details>'
@@ -79,13 +79,13 @@ def _motif_cell(top1: float, drop_pp: float | None) -> str:
     )
 
 
-def _flips(judged: Sequence[tuple[Result, Parity]]) -> Html:
+def _flips(evaluated: Sequence[tuple[Result, Parity]]) -> Html:
     rows = [
         [
             flip.image, result.title, flip.truth, f"{flip.reference} ({flip.reference_probability:.2f})",
             f"{flip.answer} ({flip.probability:.2f})",
         ]
-        for result, parity in judged
+        for result, parity in evaluated
         for flip in parity.flipped
     ]  # fmt: skip
     if not rows:

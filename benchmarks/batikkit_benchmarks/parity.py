@@ -16,7 +16,7 @@ from batikkit_benchmarks.report import Flip, MotifDrop, Parity
 Scores = NDArray[np.float32]
 
 
-def judge(
+def evaluate(
     scores: Scores,
     truth: NDArray[np.int64],
     *,

@@ -22,7 +22,7 @@ from batikkit_benchmarks.budget import Budget
 from batikkit_benchmarks.conditions import Conditions, Snapshot
 from batikkit_benchmarks.gates import check
 from batikkit_benchmarks.host import Host
-from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.parity import evaluate
 from batikkit_benchmarks.phone_site import MAX_RUNS, PhonePlan
 from batikkit_benchmarks.report import BenchReport, Gate, Latency, Parity, Result
 
@@ -134,7 +134,7 @@ def _parity(entry: dict[str, Any], plan: PhonePlan) -> Parity | None:
     pack = target.pack
     if len(given) != len(pack.labels):
         raise ValueError(f"answers to {len(given)} of {len(pack.labels)} test images")
-    return judge(
+    return evaluate(
         np.stack([_scores(row, len(target.labels)) for row in given]),
         pack.labels,
         labels=target.labels,

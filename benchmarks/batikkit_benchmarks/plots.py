@@ -185,8 +185,8 @@ def front(results: Sequence[Result]) -> tuple[Result, ...]:
     front, unless no valid one was measured.
     """
     with_parity = [result for result in results if result.parity is not None]
-    judged = [result for result in with_parity if result.valid] or with_parity
-    return tuple(result for result in judged if not any(_dominates(other, result) for other in judged))
+    evaluated = [result for result in with_parity if result.valid] or with_parity
+    return tuple(result for result in evaluated if not any(_dominates(other, result) for other in evaluated))
 
 
 def _dominates(a: Result, b: Result) -> bool:

@@ -98,8 +98,8 @@ def report_table(report: BenchReport) -> Table:
 def footnotes(report: BenchReport) -> list[str]:
     """What the table cannot hold: the test set, notes on the latencies, what ran, failures and gates."""
     lines = []
-    judged = [result.parity for result in report.results if result.parity]
-    counts = dict.fromkeys((image_count(parity), parity.source) for parity in judged)
+    evaluated = [result.parity for result in report.results if result.parity]
+    counts = dict.fromkeys((image_count(parity), parity.source) for parity in evaluated)
     lines += [f"accuracy on {n} of {source}; drop and agreement against the reference" for n, source in counts]
     lines += cautions(report)
     lines += notes(report)

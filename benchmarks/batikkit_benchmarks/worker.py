@@ -125,7 +125,7 @@ def run(job: Job, answers: BinaryIO) -> dict[str, Any]:
     model = load_verified(Path(job.model), runtime=job.runtime, threads=job.threads, model=model_file, wishes=wishes)
     if images is None:
         images = np.random.default_rng(0).integers(0, 256, (4, *model.input.shape[1:]), np.uint8)
-    first_ms = _first_run(model, images[0], judged=job.evaluate)
+    first_ms = _first_run(model, images[0], evaluated=job.evaluate)
     timing = measure(model, images, job, answers)
     peak = resident_bytes(peak=True)
     measured = {
@@ -150,7 +150,7 @@ def _side(model: TfliteModel) -> int:
     return shape[1]
 
 
-def _first_run(model: LoadedModel, image: NDArray[np.uint8], *, judged: bool) -> float:
+def _first_run(model: LoadedModel, image: NDArray[np.uint8], *, evaluated: bool) -> float:
     """Milliseconds of the very first run; what answers no probabilities is refused before minutes go into it."""
     value = model.prepare(image)
     with refusals(model.runtime, model.path):
@@ -159,7 +159,7 @@ def _first_run(model: LoadedModel, image: NDArray[np.uint8], *, judged: bool) ->
         model.invoke()
         first_ms = (time.perf_counter_ns() - start) / 1e6
         answer = model.scores()
-    if judged:
+    if evaluated:
         model.probabilities(answer)
     return first_ms
 

@@ -24,7 +24,7 @@ from batikkit.network.frozen import best_describer
 from batikkit.network.texture import best_texture
 
 
-def read_with_all(points, truth, cloth, judged, *, repeats=6, folds=10):
+def read_with_all(points, truth, cloth, evaluated, *, repeats=6, folds=10):
     """Accuracy of the judged photographs, learned from all photographs of other folds."""
     targets, right = one_hot(truth, truth.max() + 1), np.zeros(len(truth))
     for repeat in range(repeats):
@@ -32,7 +32,7 @@ def read_with_all(points, truth, cloth, judged, *, repeats=6, folds=10):
         for fold in range(folds):
             inside = fold_of != fold
             right[~inside] += learning.answers(points, truth, targets, inside, ~inside) == truth[~inside]
-    return float(right[judged] @ learning.equal_motifs(truth[judged]) / repeats)
+    return float(right[evaluated] @ learning.equal_motifs(truth[evaluated]) / repeats)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -71,8 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             )
             counts, right = learning._curve(half, motif)
             accuracies = [float(one @ learning.equal_motifs(truth[kept])) for one in right]
-            judged = np.isin(np.arange(len(truth)), kept)
-            actual = read_with_all(everything, truth, cloth, judged)
+            evaluated = np.isin(np.arange(len(truth)), kept)
+            actual = read_with_all(everything, truth, cloth, evaluated)
             grown = counts[-1] * (len(truth) if motif is None else (truth == motif).sum())
             grown /= len(kept) if motif is None else (truth[kept] == motif).sum()
             for power in powers:

@@ -185,8 +185,8 @@ def _copies(runs: list[Path]) -> Iterator[tuple[Path, Path]]:
 def _row(parts: list[tuple[NDArray[Any], ...]], system: str, variant: str) -> dict[str, object]:
     reference, given, truth, groups = (np.concatenate(column) for column in zip(*parts, strict=True))
     accuracy = round(float(np.mean(given.argmax(axis=1) == truth)), 4)
-    judged = compared(reference, given, truth, groups, system)
-    return {"system": system, "variant": variant, "accuracy": accuracy, **judged}
+    evaluated = compared(reference, given, truth, groups, system)
+    return {"system": system, "variant": variant, "accuracy": accuracy, **evaluated}
 
 
 if __name__ == "__main__":

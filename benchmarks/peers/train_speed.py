@@ -1,12 +1,14 @@
 """The paper's whole schedule: batikkit's engine against a plain Keras script, on the same split.
 
     python benchmarks/peers/train_speed.py DIR --weights FILE --seeds 0,1,2
+    python benchmarks/peers/train_speed.py DIR --weights FILE --seeds 0,1,2 --systems float32,bfloat16 --set views=2
 
 The plain script is what the paper's authors would have written: `image_dataset_from_directory`, augmentation layers
 inside the model, `fit` twice, the usual callbacks. Both train 12 + 18 epochs at batch 32, each in a process of its own,
 one after the other for each seed, and both are tested on the same images. Early stopping is off in both, so that both
 run the whole schedule. Both times run from before the network is built until it is trained: decoding, extraction and
-checkpoints count, imports and the test do not.
+checkpoints count, imports and the test do not. `float32` and `bfloat16` are batikkit in that precision; all ratios are
+to the first of `--systems`. Processor time stands beside the clock's, for machines that do other work meanwhile.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-SYSTEMS = ("plain", "batikkit")
+SYSTEMS = ("plain", "float32", "bfloat16")
 _SETTINGS = ("early_stopping_patience=0",)
 
 
@@ -50,7 +53,7 @@ def train_plain(split: Path, folder: Path, weights: str, seed: int, epochs: tupl
         )  # fmt: skip
         classes = len(train.class_names)
         train, validation, test = (part.prefetch(2) for part in (train, validation, test))
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         backbone = keras.applications.MobileNetV2(include_top=False, weights=weights, input_shape=(*side, 3))
         backbone.trainable = False
         image = keras.Input((*side, 3))
@@ -74,27 +77,31 @@ def train_plain(split: Path, folder: Path, weights: str, seed: int, epochs: tupl
             begun = time.perf_counter()
             net.fit(train, validation_data=validation, epochs=epochs[phase - 1], callbacks=callbacks, verbose=0)
             seconds[f"phase{phase}"] = time.perf_counter() - begun
-        total = time.perf_counter() - started
+        total, busy = time.perf_counter() - started, time.process_time() - busy
         net.load_weights(root / "best.h5")
-        return {"seconds": total, **seconds, "accuracy": float(net.evaluate(test, verbose=0)[1])}
+        accuracy = float(net.evaluate(test, verbose=0)[1])
+        return {"seconds": total, **seconds, "processor": busy, "accuracy": accuracy}
 
 
-def train_batikkit(split: Path, folder: Path, weights: str, seed: int, epochs: tuple[int, int]) -> dict[str, Any]:
+def train_batikkit(
+    split: Path, folder: Path, weights: str, seed: int, epochs: tuple[int, int], settings: tuple[str, ...]
+) -> dict[str, Any]:
     """The same schedule in batikkit's engine; what a phase is the first to need counts as its own."""
-
     from batikkit.config import load_config
     from batikkit.console import progress
     from batikkit.data.prepared import load_dataset
     from batikkit.runs import read_record
+    from batikkit.runs.history import HISTORY_FILE, read_history
     from batikkit.training.session import Beginning, Means, train
 
     lengths = tuple(f"phase{phase}_epochs={count}" for phase, count in enumerate(epochs, 1))
-    config = load_config("paper", overrides=(*_SETTINGS, *lengths), seed=seed)
+    config = load_config("paper", overrides=(*_SETTINGS, *lengths, *settings), seed=seed)
     prepared = load_dataset(folder, split_file=split, ratios=config.ratios, seed=seed)
     with tempfile.TemporaryDirectory() as runs_dir:
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         trained = train(prepared, config, Beginning(Path(runs_dir), "speed", weights), Means(progress))
-        total = time.perf_counter() - started
+        total, busy = time.perf_counter() - started, time.process_time() - busy
+        tuned = [epoch for epoch in read_history(trained.run / HISTORY_FILE) if epoch["phase"] == 2]
         spent = read_record(trained.run).timings_seconds
     phase1 = spent["decode"] + spent.get("features1", 0.0) + spent["phase1"]
     phase2 = spent.get("features2", 0.0) + spent["phase2"]
@@ -102,7 +109,9 @@ def train_batikkit(split: Path, folder: Path, weights: str, seed: int, epochs: t
         "seconds": total - spent["finish"],
         "phase1": phase1,
         "phase2": phase2,
+        "processor": busy,
         "accuracy": trained.evaluation.report.accuracy,
+        "val_loss": min((epoch["val_loss"] for epoch in tuned), default=None),
         "breakdown": {part: round(value, 1) for part, value in spent.items()},
     }
 
@@ -113,40 +122,48 @@ def main() -> None:
     parser.add_argument("--weights", required=True)
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--epochs", default="12,18", help="of both phases")
+    parser.add_argument("--systems", default=",".join(SYSTEMS), help="which to run; ratios are to the first")
+    parser.add_argument("--set", action="append", default=[], dest="settings", help="KEY=VALUE for batikkit's systems")
     parser.add_argument("--system", choices=SYSTEMS, help=argparse.SUPPRESS)
     parser.add_argument("--split", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     first, second = (int(count) for count in asked.epochs.split(","))
     if asked.system:
         warnings.simplefilter("ignore")  # Keras advises against the .h5 files that the plain script's authors used
-        run = {"plain": train_plain, "batikkit": train_batikkit}[asked.system]
-        print(json.dumps(run(asked.split, asked.folder, asked.weights, int(asked.seeds), (first, second))))
+        given = asked.split, asked.folder, asked.weights, int(asked.seeds), (first, second)
+        if asked.system == "plain":
+            print(json.dumps(train_plain(*given)))
+        else:
+            print(json.dumps(train_batikkit(*given, (*asked.settings, f"precision={asked.system}"))))
         return
-    rounds = [_round(asked, int(seed)) for seed in asked.seeds.split(",")]
-    for part in ("seconds", "phase1", "phase2"):
-        ratios = [both["plain"][part] / both["batikkit"][part] for both in rounds]
-        print(f"{part}: batikkit {statistics.median(ratios):.1f} times as fast (median of {len(ratios)})")
-    for system in SYSTEMS:
-        found = [both[system]["accuracy"] for both in rounds]
+    systems = asked.systems.split(",")
+    rounds = [_round(asked, int(seed), systems) for seed in asked.seeds.split(",")]
+    for system in systems[1:]:
+        for part in ("seconds", "phase1", "phase2", "processor"):
+            ratios = [each[systems[0]][part] / each[system][part] for each in rounds]
+            print(f"{part}: {system} {statistics.median(ratios):.2f} times as fast as {systems[0]}, median of {ratios}")
+    for system in systems:
+        found = [each[system]["accuracy"] for each in rounds]
         print(f"{system}: test accuracy {statistics.mean(found):.1%} ({', '.join(f'{a:.1%}' for a in found)})")
 
 
-def _round(asked: argparse.Namespace, seed: int) -> dict[str, Any]:
-    """Both systems on one seed's split."""
+def _round(asked: argparse.Namespace, seed: int, systems: Sequence[str]) -> dict[str, Any]:
+    """All systems on one seed's split."""
     from batikkit.data.prepared import load_dataset
     from batikkit.data.split import write_split
 
-    both = {}
+    each = {}
     with tempfile.TemporaryDirectory() as folder:
         split = Path(folder) / "split.csv"
         write_split(split, load_dataset(asked.folder, seed=seed).rows)
-        for system in SYSTEMS:
+        for system in systems:
             command = [sys.executable, __file__, str(asked.folder), "--weights", asked.weights, "--seeds", str(seed),
-                       "--epochs", asked.epochs, "--system", system, "--split", str(split)]  # fmt: skip
+                       "--epochs", asked.epochs, "--system", system, "--split", str(split),
+                       *(part for text in asked.settings for part in ("--set", text))]  # fmt: skip
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            both[system] = json.loads(done.stdout.splitlines()[-1])
-            print(json.dumps({"system": system, "seed": seed, **both[system]}), flush=True)
-    return both
+            each[system] = json.loads(done.stdout.splitlines()[-1])
+            print(json.dumps({"system": system, "seed": seed, **each[system]}), flush=True)
+    return each
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def plant(labels: dict[str, str], *, share: float, seed: int, kind: str) -> dict
     return planted
 
 
-def judge(root: Path, truth: dict[str, str], planted: dict[str, str], weights: str, seed: int) -> Round:
+def evaluate(root: Path, truth: dict[str, str], planted: dict[str, str], weights: str, seed: int) -> Round:
     labels = truth | planted
     (root / "labels.csv").write_text("path,label\n" + "".join(f"{name},{labels[name]}\n" for name in sorted(labels)))
     closer = Closer(labels=True, describer=best_describer(weights))
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         rounds = []
         for seed in range(options.first, options.first + options.seeds):
             planted = plant(truth, share=options.share, seed=seed, kind=options.kind)
-            rounds.append(judge(root, truth, planted, options.weights, seed))
+            rounds.append(evaluate(root, truth, planted, options.weights, seed))
             print(json.dumps(rounds[-1].__dict__), flush=True)
     total = [sum(getattr(one, name) for one in rounds) for name in ("planted", "listed", "found", "corrected")]
     print(f"| planted | listed | found | recall % | precision % | right motif named % |\n|{'---:|' * 6}")

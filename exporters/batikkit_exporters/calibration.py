@@ -162,12 +162,12 @@ def _digest(root: Path, name: str) -> str:
 
 def _refuse_test_images(samples: Sequence[Sample], rows: Sequence[SplitRow], path: Path) -> None:
     split_of = {row.sample.sha256: row.split for row in rows if row.sample.sha256}
-    judged = [sample for sample in samples if split_of.get(sample.sha256) in ("test", "validation")]
-    if judged:
-        split = split_of[judged[0].sha256]
+    held = [sample for sample in samples if split_of.get(sample.sha256) in ("test", "validation")]
+    if held:
+        split = split_of[held[0].sha256]
         raise InputError(
-            f"{path} holds {len(judged)} image(s) of the {split} split, such as {judged[0].path}: a file may not be "
-            "tuned on what it is judged by"
+            f"{path} holds {len(held)} image(s) of the {split} split, such as {held[0].path}: a file may not be "
+            "tuned on what tests it"
         )
 
 

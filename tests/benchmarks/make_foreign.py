@@ -17,6 +17,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from batikkit.labels import write_labels
+from batikkit.network import frozen_graph
 from batikkit.parity_pack import write_parity_pack
 from batikkit.tflite.metadata import METADATA_SCHEMA
 from batikkit_exporters import metadata
@@ -47,7 +48,7 @@ def without_softmax(model: keras.Model, *, bias: float | None = None) -> keras.M
 
 
 def convert(model: keras.Model, samples: list[np.ndarray] | None = None, dtype: Any = None) -> bytes:
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter = frozen_graph.converter(frozen_graph.freeze(model))
     if samples is not None:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: ([sample[None].astype(np.float32)] for sample in samples)

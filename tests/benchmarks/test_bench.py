@@ -72,17 +72,26 @@ def test_a_large_model_costs_more_memory_than_its_file(shared_export: Path) -> N
 
 
 def test_a_neighbour_on_the_same_cpu_is_noticed(shared_export: Path) -> None:
-    """Two busy loops confined to the very CPU that is measured on take two turns of three."""
+    """Two busy loops confined to the very CPU that is measured on take two turns of three.
+
+    Each has a session of its own: Linux shares turns out among sessions first, and the loops would get little of this
+    one's where the machine is busy with its other programs.
+    """
     (cpu,) = fastest_cpus(1)
-    loop = f"import os\nos.sched_setaffinity(0, [{cpu}])\nwhile True: pass"
-    neighbours = [subprocess.Popen([sys.executable, "-c", loop]) for _ in range(2)]
+    loop = f"import os\nos.sched_setaffinity(0, [{cpu}])\nprint(flush=True)\nwhile True: pass"
+    neighbours = [
+        subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE, start_new_session=True) for _ in range(2)
+    ]
     try:
+        for neighbour in neighbours:
+            assert neighbour.stdout
+            neighbour.stdout.readline()  # it is busy from now on
         pinned = dataclasses.replace(QUICK, cpus=(cpu,), min_seconds=1.0)
         *_, report = run_bench(select([shared_export / "float32.tflite"], runs_dir=Path("runs")), pinned)
     finally:
         for neighbour in neighbours:
             neighbour.kill()
-            neighbour.wait()
+            neighbour.communicate()
     (result,) = report.results
     if result.cpu_wait_share is None:
         pytest.skip("this kernel does not count waiting (no /proc/self/task/*/schedstat)")
@@ -268,10 +277,10 @@ def test_processes_are_counted_and_kept_apart(shared_export: Path) -> None:
 
 def test_the_pack_is_evaluated_once_per_runtime_and_file(shared_export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: list[dict[str, object]] = []
-    real, judged = bench.run_worker, accuracy.judge
+    real, evaluated = bench.run_worker, accuracy.evaluate
     calls: list[object] = []
     monkeypatch.setattr(bench, "run_worker", lambda job, **more: jobs.append(job) or real(job, **more))
-    monkeypatch.setattr(accuracy, "judge", lambda *a, **k: calls.append(a) or judged(*a, **k))
+    monkeypatch.setattr(accuracy, "evaluate", lambda *a, **k: calls.append(a) or evaluated(*a, **k))
     host = dataclasses.replace(read_host(), usable_cores=2)
     chosen = dataclasses.replace(QUICK, threads=(1, 2), processes=2)
     files = [shared_export / "float32.tflite", shared_export / "int8.tflite"]

@@ -66,7 +66,7 @@ def test_thousands_of_damaged_files_neither_kill_nor_hang(shared_export: Path, t
         original = (shared_export / f"{variant}.tflite").read_bytes()
         tables, rng = structure(original), np.random.default_rng(20260101)
         with Prober(time_limit_s=TIME_LIMIT_S) as prober:
-            prober.check(shared_export / f"{variant}.tflite")
+            prober.probe(shared_export / f"{variant}.tflite")
             for index in range(count):
                 file = tmp_path / "damaged.tflite"
                 file.write_bytes(mutate(original, tables, index, rng))
@@ -86,7 +86,7 @@ def test_thousands_of_damaged_files_neither_kill_nor_hang(shared_export: Path, t
 
 def _outcome(prober: Prober, file: Path) -> str:
     try:
-        prober.check(file)
+        prober.probe(file)
     except InputError as error:
         line = str(error)
         assert line.startswith(str(file)) or str(file) in line, line

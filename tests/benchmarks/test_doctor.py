@@ -10,7 +10,7 @@ import pytest
 
 from batikkit.cli import main
 from batikkit_benchmarks.bench import run_bench
-from batikkit_benchmarks.doctor import Installation, cure, examine, examine_file, file_cure
+from batikkit_benchmarks.doctor import Installation, cure, file_cure, probe_file, probe_runtimes
 from batikkit_benchmarks.plan import Settings
 from batikkit_benchmarks.targets import select
 
@@ -72,14 +72,14 @@ def test_the_runtimes_own_last_words_are_kept(tmp_path: Path) -> None:
     (package / "compiled_model.py").write_text(
         f"import os, signal\nos.write(2, {said.encode()!r})\nos.kill(os.getpid(), signal.SIGILL)\n"
     )
-    (found,) = examine(("litert-compiled",), environment=beside(tmp_path))
+    (found,) = probe_runtimes(("litert-compiled",), environment=beside(tmp_path))
     assert found.problem == f"crashes (killed by SIGILL): {LSE}"
     assert "use ai-edge-litert, the Interpreter of the same package" in str(found.cure)
     assert "Raspberry Pi 2" not in str(found.cure)
 
 
 def test_installed_runtimes_work_here() -> None:
-    found = {diagnosis.runtime: diagnosis for diagnosis in examine(("ai-edge-litert", "litert-compiled"))}
+    found = {diagnosis.runtime: diagnosis for diagnosis in probe_runtimes(("ai-edge-litert", "litert-compiled"))}
     for diagnosis in found.values():
         if diagnosis.problem != "not installed":
             assert diagnosis.problem is None
@@ -91,7 +91,7 @@ def test_a_runtime_that_kills_its_process_is_diagnosed(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
-    (found,) = examine(("tflite-runtime",), environment=beside(tmp_path))
+    (found,) = probe_runtimes(("tflite-runtime",), environment=beside(tmp_path))
     assert found.problem == "crashes (killed by SIGILL)"
     assert "CPU lacks instructions" in str(found.cure)
 
@@ -106,7 +106,7 @@ def test_the_real_failure_under_numpy_2_is_cured(legacy_python: Path, tmp_path: 
     if site.parent.name != f"python{sys.version_info.major}.{sys.version_info.minor}":
         pytest.skip(f"{site.parent.name} modules do not load here")
     (tmp_path / "tflite_runtime").symlink_to(site / "tflite_runtime")
-    (found,) = examine(("tflite-runtime",), environment=beside(tmp_path))
+    (found,) = probe_runtimes(("tflite-runtime",), environment=beside(tmp_path))
     assert found.problem not in (None, "not installed")
     assert "pip install 'numpy<2'" in str(found.cure)
 
@@ -128,7 +128,7 @@ def too_new(folder: Path) -> Path:
 
 
 def test_an_operator_version_too_new_is_cured(tmp_path: Path) -> None:
-    interpreter, compiled = examine_file(too_new(tmp_path), ("ai-edge-litert", "litert-compiled"))
+    interpreter, compiled = probe_file(too_new(tmp_path), ("ai-edge-litert", "litert-compiled"))
     assert "Didn't find op for builtin opcode 'SOFTMAX' version '99'" in str(interpreter.problem)
     assert str(compiled.problem).endswith("Failed to build TFL interpreter")
     for found in (interpreter, compiled):

@@ -14,7 +14,7 @@ from batikkit.errors import InputError
 from batikkit_benchmarks.budget import Budget, Limits, budget_names, read_budget
 from batikkit_benchmarks.gates import check
 from batikkit_benchmarks.junit import to_junit
-from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.parity import evaluate
 from batikkit_benchmarks.report import Gate, Parity
 
 if sys.version_info >= (3, 11):
@@ -32,14 +32,14 @@ def test_every_shipped_budget_says_where_its_numbers_come_from() -> None:
         assert read_budget(name) != Budget()
 
 
-def judged(n: int, *, lost: int = 0, per_group: int | None = 1, share: float = 0.5) -> Parity:
+def evaluated(n: int, *, lost: int = 0, per_group: int | None = 1, share: float = 0.5) -> Parity:
     """A file that names the first `lost` of n images otherwise than the reference, which is always right."""
     truth = (np.arange(n) >= n * share).astype(np.int64)
     reference, scores = (np.eye(2, dtype=np.float32)[truth] for _ in range(2))
     scores[:lost] = scores[:lost, ::-1]
     names = [f"{index}.png" for index in range(n)]
     groups = None if per_group is None else [f"cloth {index // per_group}" for index in range(n)]
-    return judge(
+    return evaluate(
         scores,
         truth,
         labels=LABELS,
@@ -63,14 +63,14 @@ def test_each_limit_holds_its_figure() -> None:
         "max_rss_mb": (9.0, False, ""),
     }
     limits = Limits(max_drop=1, max_drop_upper=2, max_motif_drop=5, min_agreement=0.99, min_top1=0.999)
-    found = gates(limits, parity=judged(400, lost=2))
+    found = gates(limits, parity=evaluated(400, lost=2))
     assert {name: (gate.passed, gate.reason) for name, gate in found.items() if name != "min_top1"} == {
         "max_drop": (True, ""),
         "max_drop_upper": (True, ""),
         "max_motif_drop": (True, ""),
         "min_agreement": (True, ""),
     }
-    assert not gates(Limits(min_top1=0.997), parity=judged(400, lost=2))["min_top1"].passed
+    assert not gates(Limits(min_top1=0.997), parity=evaluated(400, lost=2))["min_top1"].passed
 
 
 def test_a_latency_that_is_not_valid_passes_nothing() -> None:
@@ -84,7 +84,7 @@ def test_what_was_not_measured_fails_and_says_what_lacks() -> None:
         assert (gate.value, gate.passed) == (None, False)
         assert gate.reason.startswith("not measured: no test images")
     alone = dataclasses.replace(
-        judged(400), reference=None, drop_pp=None, drop_ci95_pp=None, resolution_pp=None, agreement=None
+        evaluated(400), reference=None, drop_pp=None, drop_ci95_pp=None, resolution_pp=None, agreement=None
     )
     found = gates(limits, parity=alone)
     assert found.pop("min_top1").passed
@@ -106,7 +106,7 @@ def test_what_was_not_measured_fails_and_says_what_lacks() -> None:
     ],
 )
 def test_too_few_images_never_pass_a_bound(n: int, lost: int, limit: float, passed: bool, reason: str) -> None:
-    gate = gates(Limits(max_drop_upper=limit), parity=judged(n, lost=lost))["max_drop_upper"]
+    gate = gates(Limits(max_drop_upper=limit), parity=evaluated(n, lost=lost))["max_drop_upper"]
     assert gate.passed == passed
     assert gate.reason.startswith("too few images to tell: ") == bool(reason)
     assert reason in gate.reason
@@ -114,25 +114,25 @@ def test_too_few_images_never_pass_a_bound(n: int, lost: int, limit: float, pass
 
 def test_the_images_must_rule_out_what_the_budget_says() -> None:
     """A measured drop is judged where the images can bound it: by `max_drop_upper`, else by its own limit."""
-    one_of_52 = judged(52, lost=1)
+    one_of_52 = evaluated(52, lost=1)
     gate = gates(Limits(max_drop=1), parity=one_of_52)["max_drop"]
     assert not gate.passed
     assert "381 independent images are needed" in gate.reason
     alone, bounded = Limits(max_drop=1), Limits(max_drop=1, max_drop_upper=5)
-    assert not gates(alone, parity=judged(120, lost=1))["max_drop"].passed
-    assert all(gate.passed for gate in gates(bounded, parity=judged(120, lost=1)).values())
-    assert gates(bounded, parity=judged(90, lost=1))["max_drop"].reason == (
+    assert not gates(alone, parity=evaluated(120, lost=1))["max_drop"].passed
+    assert all(gate.passed for gate in gates(bounded, parity=evaluated(120, lost=1)).values())
+    assert gates(bounded, parity=evaluated(90, lost=1))["max_drop"].reason == (
         "too few images to tell: the interval, -3.0 to +6.0, holds the limit"
     )
 
 
 def test_cloths_count_not_their_photographs() -> None:
-    gate = gates(Limits(max_drop_upper=2), parity=judged(400, per_group=4))["max_drop_upper"]
+    gate = gates(Limits(max_drop_upper=2), parity=evaluated(400, per_group=4))["max_drop_upper"]
     assert not gate.passed
     assert "400 images in 100 groups without one flip" in gate.reason
     assert "191 independent groups are needed" in gate.reason
-    assert gates(Limits(max_drop_upper=2), parity=judged(800, per_group=4))["max_drop_upper"].passed
-    assert not gates(Limits(max_motif_drop=5), parity=judged(200, per_group=4))["max_motif_drop"].passed
+    assert gates(Limits(max_drop_upper=2), parity=evaluated(800, per_group=4))["max_drop_upper"].passed
+    assert not gates(Limits(max_motif_drop=5), parity=evaluated(200, per_group=4))["max_motif_drop"].passed
 
 
 @pytest.mark.parametrize(
@@ -148,24 +148,24 @@ def test_cloths_count_not_their_photographs() -> None:
     ],
 )
 def test_one_image_does_not_decide_a_fraction(n: int, lost: int, limit: float, passed: bool, few: bool) -> None:
-    gate = gates(Limits(min_agreement=limit), parity=judged(n, lost=lost))["min_agreement"]
+    gate = gates(Limits(min_agreement=limit), parity=evaluated(n, lost=lost))["min_agreement"]
     assert (gate.passed, gate.reason.startswith("too few images to tell: one of ")) == (passed, few)
 
 
 def test_motifs_without_enough_images_invent_no_drop() -> None:
-    gate = gates(Limits(max_motif_drop=5), parity=judged(40))["max_motif_drop"]
+    gate = gates(Limits(max_motif_drop=5), parity=evaluated(40))["max_motif_drop"]
     assert (gate.value, gate.passed) == (None, False)
     assert gate.reason == "too few images to tell: no motif has 30 independent ones"
-    gate = gates(Limits(max_motif_drop=5), parity=judged(50, share=0.2))["max_motif_drop"]
+    gate = gates(Limits(max_motif_drop=5), parity=evaluated(50, share=0.2))["max_motif_drop"]
     assert (gate.value, gate.passed) == (0.0, True)
     assert gate.reason == "1 of 2 motifs judged: the others have under 30 independent images"
-    assert gates(Limits(max_motif_drop=5), parity=judged(80, lost=4))["max_motif_drop"].value == 10.0
-    assert "no motif has 100" in gates(Limits(max_motif_drop=1), parity=judged(100))["max_motif_drop"].reason
+    assert gates(Limits(max_motif_drop=5), parity=evaluated(80, lost=4))["max_motif_drop"].value == 10.0
+    assert "no motif has 100" in gates(Limits(max_motif_drop=1), parity=evaluated(100))["max_motif_drop"].reason
 
 
 @pytest.mark.parametrize("budget", budget_names())
 def test_no_shipped_budget_passes_on_eight_images_or_in_an_emulator(budget: str) -> None:
-    found = check([make_result(valid=False, parity=judged(8), variant="int8")], read_budget(budget))
+    found = check([make_result(valid=False, parity=evaluated(8), variant="int8")], read_budget(budget))
     for gate in found:
         assert gate.passed == (gate.name in ("max_size_mb", "max_rss_mb")), gate
 

@@ -14,7 +14,7 @@ from batikkit.errors import InputError
 from batikkit.paired import drop_resolution
 from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pack
 from batikkit_benchmarks.bench import run_bench
-from batikkit_benchmarks.parity import judge
+from batikkit_benchmarks.parity import evaluate
 from batikkit_benchmarks.plan import Settings
 from batikkit_benchmarks.targets import select
 
@@ -25,7 +25,7 @@ def test_the_comparison_counts_pairwise() -> None:
     truth = np.array([0, 0, 1, 1])
     reference = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]], np.float32)
     scores = np.array([[0.9, 0.1], [0.4, 0.6], [0.3, 0.7], [0.45, 0.55]], np.float32)
-    found = judge(
+    found = evaluate(
         scores, truth, labels=LABELS, images=list("abcd"), source="s", reference=reference, reference_name="keras"
     )
     assert (found.n, found.top1, found.reference_top1, found.drop_pp) == (4, 0.75, 0.75, 0.0)
@@ -48,7 +48,7 @@ def test_groups_reach_interval_test_and_motifs() -> None:
     scores[:8] = scores[:8, ::-1]
     groups = [f"cloth {i // 4}" for i in range(40)]
     alone, together = (
-        judge(
+        evaluate(
             scores,
             truth,
             labels=LABELS,
@@ -70,7 +70,7 @@ def test_groups_reach_interval_test_and_motifs() -> None:
 
 def test_without_a_reference_only_accuracy_is_told() -> None:
     scores = np.array([[0.9, 0.1], [0.4, 0.6]], np.float32)
-    found = judge(scores, np.array([0, 0]), labels=LABELS, images=["a", "b"], source="s")
+    found = evaluate(scores, np.array([0, 0]), labels=LABELS, images=["a", "b"], source="s")
     assert (found.top1, found.drop_pp, found.agreement, found.flipped) == (0.5, None, None, ())
     assert list(found.per_motif) == ["kawung"]
 

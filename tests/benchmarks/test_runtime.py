@@ -137,7 +137,7 @@ def test_a_child_that_dies_or_hangs_becomes_one_line(
     with Prober(runtime="tflite-runtime", time_limit_s=2) as prober:
         for _ in range(2):
             with pytest.raises(InputError, match="within 2 s"):
-                prober.check(shared_export / "int8.tflite")
+                prober.probe(shared_export / "int8.tflite")
 
 
 @pytest.fixture

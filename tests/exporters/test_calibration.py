@@ -47,7 +47,7 @@ def test_motifs_take_turns_however_they_are_listed(stripes: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("split", ["test", "validation"])
-def test_photographs_to_be_judged_on_are_refused(stripes: Path, split: str) -> None:
+def test_photographs_of_the_test_are_refused(stripes: Path, split: str) -> None:
     with pytest.raises(InputError, match=f"36 image.s. of the {split} split"):
         read_calibration(stripes, rows=rows_of(stripes, split), root=stripes, image_size=64)
 

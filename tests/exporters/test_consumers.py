@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from batikkit.assets.golden import read_expected
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.images import load_pixels
-from mediapipe_judge import judge, score_table
+from mediapipe_classifier import classify, score_table
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "android_demo_assets"
@@ -31,11 +31,11 @@ def test_mediapipe_gives_the_golden_scores(variant: str, tmp_path: Path) -> None
         images.append(tmp_path / vector.file)
         ImageOps.exif_transpose(Image.open(FOLDER / "golden" / vector.file)).save(images[-1], exif=b"")
     entry = MANIFEST.variant(variant)
-    judged = judge(FOLDER / entry.file, images, "--locale", "id")
-    found = judged["scores"]
+    answered = classify(FOLDER / entry.file, images, "--locale", "id")
+    found = answered["scores"]
     assert [category["label"] for category in found[0]] == list(MANIFEST.labels)
     assert {"Kawung (buah aren)"} <= {category["display"] for category in found[0]}
-    theirs = score_table(judged)
+    theirs = score_table(answered)
     golden = np.array([vector.scores[variant]["mediapipe"] for vector in VECTORS])
     assert np.abs(theirs - golden).max() <= entry.tolerance
 

@@ -17,7 +17,7 @@ from batikkit.manifest import read_manifest
 from batikkit.parity_pack import iter_images, read_parity_pack
 from batikkit.tflite.file import read_tflite
 from batikkit.tflite.runtime import open_model
-from mediapipe_judge import judge, saved, score_table
+from mediapipe_classifier import classify, saved, score_table
 
 pytestmark = pytest.mark.slow
 VARIANTS = ("float32", "float16", "int8", "dynamic", "int16x8")
@@ -94,12 +94,12 @@ def test_float_variants_answer_like_keras(export_folder: Path, variant: str, lim
 def test_mediapipe_answers_as_the_exported_file_does(export_folder: Path, tmp_path: Path, variant: str) -> None:
     pixels = list(iter_images(read_parity_pack(export_folder / "parity.npz")))
     model = export_folder / f"{variant}.tflite"
-    judged = judge(model, saved(tmp_path, pixels))
+    answered = classify(model, saved(tmp_path, pixels))
     labels = list(read_labels(export_folder / "labels.txt"))
-    assert [[c["label"] for c in categories] for categories in judged["scores"]] == [labels] * len(pixels)
+    assert [[c["label"] for c in categories] for categories in answered["scores"]] == [labels] * len(pixels)
     ours = open_model(model).predict(np.stack(pixels))
     assert np.ptp(ours, axis=0).max() > 0.2, "the pictures must differ in their scores"
-    assert np.abs(score_table(judged) - ours).max() < 0.02
+    assert np.abs(score_table(answered) - ours).max() < 0.02
 
 
 def test_predict_ranks_the_motifs(

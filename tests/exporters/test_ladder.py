@@ -17,7 +17,7 @@ from batikkit.cli import main
 from batikkit.data.split import of_split, read_split
 from batikkit.images import load_pixels
 from batikkit.manifest import read_manifest
-from batikkit_exporters.ladder import judgement
+from batikkit_exporters.ladder import evaluation
 from batikkit_exporters.ladder import run as ladder_run
 from batikkit_exporters.ladder import rungs as ladder
 
@@ -47,10 +47,10 @@ def _hashes(images: np.ndarray) -> set[str]:
 def test_it_stops_at_the_first_rung_that_passes_and_asks_validation_photographs_only(
     run: Path, stripes_for_training: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    juries: list[judgement.Jury] = []
+    juries: list[evaluation.Jury] = []
 
-    def summon(*arguments: Any, **options: Any) -> judgement.Jury:
-        juries.append(judgement.summon(*arguments, **options))
+    def summon(*arguments: Any, **options: Any) -> evaluation.Jury:
+        juries.append(evaluation.summon(*arguments, **options))
         return juries[-1]
 
     monkeypatch.setattr(ladder_run, "summon", summon)
@@ -86,9 +86,9 @@ def test_a_goal_out_of_reach_ends_with_code_1_each_time(
         assert "no rung reached" in capsys.readouterr().err
         assert {step["rung"] for step in table["steps"]} == set(SHORT)
         assert not any(step["passed"] for step in table["steps"])
-        best = max(step["judgement"]["agreement"] for step in table["steps"])
+        best = max(step["figures"]["agreement"] for step in table["steps"])
         chosen = [step for step in table["steps"] if step["candidate"] == table["chosen"]["candidate"]]
-        assert chosen[0]["judgement"]["agreement"] == best
+        assert chosen[0]["figures"]["agreement"] == best
         assert (run / "export/int8.tflite").is_file()  # the nearest is there all the same
 
 

@@ -13,7 +13,7 @@ from batikkit.errors import InputError
 from batikkit.tflite.file import read_tflite, verify_tflite
 from batikkit.tflite.metadata import read_metadata
 from batikkit_exporters.metadata import ModelInfo, attach_metadata
-from mediapipe_judge import judge, saved, score_table
+from mediapipe_classifier import classify, saved, score_table
 
 LABELS = ("kawung", "parang", "ceplok", "megamendung", "truntum")
 INFO = ModelInfo(
@@ -109,7 +109,7 @@ def test_the_published_reader_agrees(tflite_models: Path, tmp_path: Path) -> Non
     """The generated code of the metadata schema reads what our own schema text wrote."""
     model = tmp_path / "model.tflite"
     model.write_bytes(attach_metadata((tflite_models / "int8.tflite").read_bytes(), info=INFO))
-    assert judge(model, [])["metadata"] == {
+    assert classify(model, [])["metadata"] == {
         "name": "batik classifier",
         "rgb": True,
         "size": [96, 96],
@@ -128,13 +128,13 @@ def test_mediapipe_agrees(tflite_models: Path, tmp_path: Path, variant: str) -> 
     model = tmp_path / "model.tflite"
     model.write_bytes(attach_metadata((tflite_models / f"{variant}.tflite").read_bytes(), info=INFO))
     pixels = pictures(6, 96)
-    judged = judge(model, saved(tmp_path, pixels), "--locale", "id")
-    found = judged["scores"]
+    answered = classify(model, saved(tmp_path, pixels), "--locale", "id")
+    found = answered["scores"]
     ours = np.array([scores(model, picture) for picture in pixels])
     assert np.ptp(ours, axis=0).max() > 0.2, "the pictures must differ in their scores"
     assert [[c["label"] for c in categories] for categories in found] == [list(LABELS)] * len(pixels)
     assert found[0][1]["display"] == "batik parang"
-    assert np.abs(score_table(judged) - ours).max() < 0.02
+    assert np.abs(score_table(answered) - ours).max() < 0.02
 
 
 def mediapipe_resize(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -164,7 +164,7 @@ def test_mediapipe_on_larger_pictures_differs_by_its_resize_alone(
     model = tmp_path / "model.tflite"
     model.write_bytes(attach_metadata((tflite_models / "float32.tflite").read_bytes(), info=INFO))
     large = pictures(6, size)
-    theirs = score_table(judge(model, saved(tmp_path, large)))
+    theirs = score_table(classify(model, saved(tmp_path, large)))
     same_resize = np.array([scores(model, mediapipe_resize(picture, 96)) for picture in large])
     assert np.abs(theirs - same_resize).max() < 0.02
     averaged = [np.array(Image.fromarray(p).resize((96, 96), Image.Resampling.BILINEAR)) for p in large]

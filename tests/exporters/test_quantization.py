@@ -18,7 +18,7 @@ from batikkit.tflite.file import read_tflite
 from batikkit.tflite.runtime import open_model
 from batikkit_exporters.convert import convert
 from batikkit_exporters.ladder import rungs
-from batikkit_exporters.ladder.judgement import Judgement
+from batikkit_exporters.ladder.evaluation import Figures
 from batikkit_exporters.ladder.page import pareto_front
 from batikkit_exporters.ladder.rungs import Step
 from batikkit_exporters.ladder.sensitivity import rank_layers
@@ -187,7 +187,7 @@ def test_layers_left_in_float_are_named_and_bring_the_answers_nearer(
 
 def test_the_front_has_the_steps_that_no_other_beats() -> None:
     def step(name: str, agreement: float, size: int, latency: float) -> Step:
-        return Step("rung", name, Judgement(100, 0.8, 0.0, agreement, 0.01, 0.1, size, latency, True), False, 1.0)
+        return Step("rung", name, Figures(100, 0.8, 0.0, agreement, 0.01, 0.1, size, latency, True), False, 1.0)
 
     best, small, slow = step("best", 0.99, 2000, 5.0), step("small", 0.9, 1000, 5.0), step("slow", 1.0, 2000, 50.0)
     beaten, alike = step("beaten", 0.98, 2500, 5.0), step("alike", 0.99, 2000, 5.1)
@@ -211,7 +211,7 @@ def test_every_rung_is_climbed(stripes_for_training: Path, tmp_path: Path) -> No
     climbed = list(dict.fromkeys(step["rung"] for step in table["steps"]))
     assert climbed == list(rungs.RUNGS)
     assert len(climbed) == 7
-    integer = {step["rung"] for step in table["steps"] if step["judgement"]["integer_only"]}
+    integer = {step["rung"] for step in table["steps"] if step["figures"]["integer_only"]}
     assert integer == set(rungs.RUNGS) - {"selective-float"}
     assert table["chosen"]["rung"] == "plain", "the first that met the goal"
     shifts = [layer["margin_shift"] for layer in table["layers_by_harm"]]

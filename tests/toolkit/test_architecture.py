@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import subprocess
@@ -34,12 +35,14 @@ HEAVY_MODULES = {
     "batikkit.network.layers", "batikkit.network.model", "batikkit.network.plain_cnn", "batikkit.training.batches",
     "batikkit.training.distributed", "batikkit.training.engine", "batikkit.training.features",
     "batikkit.training.feeds", "batikkit.training.folded", "batikkit.training.inputs", "batikkit.training.loop",
+    "batikkit.training.precision",
     "batikkit.training.ending", "batikkit.training.job", "batikkit.training.outcome", "batikkit.training.session",
     "batikkit.training.systems", "batikkit.training.tensorboard",
     "batikkit.training.views",
 }  # fmt: skip
 
 
+@functools.cache
 def _modules() -> dict[str, Path]:
     found = {}
     for name, folder in PACKAGES.items():
@@ -49,8 +52,14 @@ def _modules() -> dict[str, Path]:
     return found
 
 
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def _imports(path: Path, *, top_level_only: bool) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     nodes = _executed_on_import(tree) if top_level_only else ast.walk(tree)
     names: set[str] = set()
     for node in nodes:
@@ -157,7 +166,7 @@ def test_no_modules_of_the_exporters_import_each_other() -> None:
 
 def test_no_function_of_the_exporters_takes_more_than_nine_parameters() -> None:
     for module in EXPORTERS:
-        for node in ast.walk(ast.parse(_modules()[module].read_text(encoding="utf-8"))):
+        for node in ast.walk(_tree(_modules()[module])):
             if isinstance(node, ast.FunctionDef):
                 count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
                 assert count <= 9, f"{module}.{node.name} takes {count} parameters"
@@ -172,6 +181,32 @@ def test_only_heavy_modules_import_heavy_packages_at_the_top(module: str) -> Non
     assert not heavy, f"{module} belongs to the light path but imports {sorted(heavy)}"
 
 
+# CONTRIBUTING.md defines the words that judge; these say the same without a definition.
+UNDEFINED = re.compile(
+    r"(?:^|_)(?:judg|examin|assess|apprais|audit|scrutin|ascertain|adjudg|vet(?:s|ted|ting)?(?:_|$)|"
+    r"review|put_to)", re.IGNORECASE,
+)  # fmt: skip
+
+
+def _names(path: Path) -> set[str]:
+    """A file's own name, and those of its functions and classes, in small letters with underscores."""
+    defined = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    nodes = ast.walk(_tree(path))
+    names = {path.stem} | {node.name for node in nodes if isinstance(node, defined)}
+    return {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in names}
+
+
+def test_no_name_says_what_another_word_is_defined_for() -> None:
+    bad = ("judge", "_judged_motifs", "examine_file", "put_to_the_test", "vet", "risk_assessment", "vetted")
+    assert all(map(UNDEFINED.search, bad))
+    assert not any(map(UNDEFINED.search, ("evaluate", "private", "velvet", "rate_at", "check_rates", "strategy")))
+    folders = (*PACKAGES.values(), ROOT / "benchmarks" / "peers", ROOT / "tests")
+    files = [path for folder in folders for path in folder.rglob("*.py") if "node_modules" not in path.parts]
+    assert len(files) > 400
+    found = {f"{path.relative_to(ROOT)}: {name}" for path in files for name in _names(path) if UNDEFINED.search(name)}
+    assert not found, "CONTRIBUTING.md defines other words for this"
+
+
 # Who loads a runtime into its own process, and why it may.
 LOADERS = {
     "construct": {
@@ -180,10 +215,10 @@ LOADERS = {
     },
     "try_runtime": {"batikkit.tflite.interpreters": "defines it", "batikkit_benchmarks.worker": "is a child"},
     "load_verified": {
-        "batikkit.tflite.runtime": "`open_model`, behind `vet`",
+        "batikkit.tflite.runtime": "`open_model`, behind `probe_once`",
         "batikkit.tflite.probe": "its child",
         "batikkit_benchmarks.worker": "is a child",
-        "batikkit_exporters.ladder.judgement": "files it has just made, under a runtime that a child has tried",
+        "batikkit_exporters.ladder.evaluation": "files it has just made, under a runtime that a child has tried",
     },
 }
 # Training reads its own network's copy, made a moment before.
@@ -193,7 +228,7 @@ FOREIGN_LOADERS = {"batikkit.tflite.interpreters", "batikkit.training.features"}
 @pytest.mark.parametrize("module", sorted(_modules()))
 def test_no_parent_constructs_an_interpreter(module: str) -> None:
     """A wheel for another processor kills whoever loads it: that is always a child, or a process behind one."""
-    tree = ast.parse(_modules()[module].read_text(encoding="utf-8"))
+    tree = _tree(_modules()[module])
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     called = {f.id if isinstance(f, ast.Name) else f.attr for f in calls if isinstance(f, (ast.Name, ast.Attribute))}
     for function, allowed in LOADERS.items():
@@ -209,7 +244,7 @@ def test_what_is_loaded_was_run_by_a_child_before() -> None:
     lines = {
         c.func.id: c.lineno for c in ast.walk(function) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)
     }
-    assert lines["find_runtime"] < lines["vet"] < lines["load_verified"]
+    assert lines["find_runtime"] < lines["probe_once"] < lines["load_verified"]
 
 
 # Distribution -> module, where the names differ.

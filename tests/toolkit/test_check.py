@@ -125,7 +125,7 @@ def test_an_expression_groups_and_is_named(stripes: Path) -> None:
     assert report.would_leak
 
 
-def test_a_split_is_judged_by_its_own_leaks_only(stripes: Path, tmp_path: Path) -> None:
+def test_a_split_is_checked_by_its_own_leaks_only(stripes: Path, tmp_path: Path) -> None:
     shutil.copy(stripes / "across" / "across_00.png", stripes / "across" / "copy.png")
     write_split(tmp_path / "good.csv", load_dataset(stripes, grouping=COPIES).rows)
     good = check_folder(stripes, COPIES, split_file=tmp_path / "good.csv")

@@ -55,7 +55,7 @@ def paths_of(run_folder: Path, split: str) -> set[str]:
     return {row.sample.path for row in read_split(run_folder / "split.csv") if row.split == split}
 
 
-def test_a_run_is_judged_on_its_own_test_split(trained_run: Path, tmp_path: Path) -> None:
+def test_a_run_is_evaluated_on_its_own_test_split(trained_run: Path, tmp_path: Path) -> None:
     assert run(trained_run, "--out", tmp_path / "out", "--json", tmp_path / "answer.json") == 0
     found = read_comparison(tmp_path / "answer.json")
     assert found == read_comparison(tmp_path / "out" / "evaluation.json")

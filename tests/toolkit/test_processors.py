@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from batikkit.processors import ROOT, allowed_cpus, machine_count, usable_count, worker_count
+from batikkit.processors import ROOT, allowed_cpus, cpu_flags, machine_count, usable_count, worker_count
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = ("toolkit/batikkit", "exporters/batikkit_exporters", "benchmarks/batikkit_benchmarks")
@@ -74,6 +74,14 @@ def test_slurm_may_only_lower_it(tmp_path: Path, granted: str, expected: int | N
     found = worker_count(tmp_path, environment={"SLURM_CPUS_PER_TASK": granted})
     assert found == (expected or usable_count(tmp_path))
     assert worker_count(tmp_path, environment={}) == usable_count(tmp_path)
+
+
+def test_what_the_processor_can_do_is_read_from_linux(tmp_path: Path) -> None:
+    cpu = "processor\t: 0\nflags\t\t: fpu avx512f avx512_bf16\nbugs\t\t: spectre\n\nprocessor\t: 1\nflags\t\t: fpu\n"
+    assert cpu_flags(machine(tmp_path / "x86", {"proc/cpuinfo": cpu})) == {"fpu", "avx512f", "avx512_bf16"}
+    arm = {"proc/cpuinfo": "processor\t: 0\nFeatures\t: fp asimd bf16\n"}
+    assert cpu_flags(machine(tmp_path / "arm", arm)) == {"fp", "asimd", "bf16"}
+    assert cpu_flags(tmp_path / "none") == set()
 
 
 def test_this_process_is_counted_by_what_it_may_use() -> None:

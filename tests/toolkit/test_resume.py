@@ -27,7 +27,7 @@ def _exit(*arguments: object) -> int:
 
 REFUSED = {
     "--preset": "paper", "--weights": "none", "--backbone": "mobilenet-v2", "--image-size": "96",
-    "--backbone-alpha": "1.0", "--seed": "1",
+    "--backbone-alpha": "1.0", "--precision": "float32", "--seed": "1",
     "--split": "split.csv", "--unit": "copy", "--group-by": "x", "--strict": None, "--set": "dropout=0.5",
 }  # fmt: skip
 
@@ -75,6 +75,7 @@ def test_every_option_is_either_taken_by_a_resumed_run_or_refused() -> None:
         "backbone",
         "image_size",
         "backbone_alpha",
+        "precision",
         "seed",
         "split_file",
         "unit",
@@ -92,6 +93,7 @@ def test_every_option_is_either_taken_by_a_resumed_run_or_refused() -> None:
         (("--strategy", "fast"), "--strategy 'fast': choose auto, mirrored, multi-worker"),
         (("--cache-gb", "-1"), "--cache-gb -1"),
         (("--worker-timeout", "0"), "--worker-timeout 0"),
+        (("--precision", "half"), "setting precision is 'half': it must be one of auto, float32, bfloat16"),
         (("--set", "nonsense=1"), "unknown setting 'nonsense'"),
         (("--set", "phase1_epochs=0", "--set", "phase2_epochs=0"), "nothing would be trained"),
         (("--data", "elsewhere"), "--data elsewhere: it belongs to --resume RUN"),

@@ -51,6 +51,15 @@ def allowed_cpus() -> tuple[int, ...]:
     return tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
 
 
+def cpu_flags(root: Path = ROOT) -> frozenset[str]:
+    """What the processor can do, in Linux's words for it (`avx512_bf16`); empty where no `/proc/cpuinfo` tells."""
+    for line in _text(root / "proc/cpuinfo").splitlines():
+        name, _, words = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            return frozenset(words.split())
+    return frozenset()
+
+
 def confine(cpus: Sequence[int]) -> None:
     """Keeps the calling thread, and those it starts later, to some CPUs; does nothing where `allowed_cpus` is empty."""
     if hasattr(os, "sched_setaffinity"):

@@ -112,6 +112,12 @@ class TrainConfig:
         "Which validation figure picks the best epoch: `loss` or `accuracy`; `last` takes the last one, for schedules "
         "that end at zero and validation sets too small to choose by.",
     )
+    precision: str = _setting(
+        "auto",
+        _one_of("auto", "float32", "bfloat16"),
+        "Arithmetic of fine-tuning: `float32`, `bfloat16` (weights, sums and losses stay float32), or `auto`: bfloat16 "
+        "where the processor has it and it was measured to pay.",
+    )
     label_smoothing: float = _setting(0.0, _between(0, 0.5), "Probability mass spread over all classes.")
     class_weights: bool = _setting(False, _SWITCH, "Weight the loss by inverse class frequency.")
     mixup: float = _setting(0.0, _between(0, 10), "Beta-distribution parameter of mixup (0 = off).")

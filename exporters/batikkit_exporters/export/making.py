@@ -59,7 +59,7 @@ class Maker:
             materials.put_pixels("train", split_pixels(plan.source, "train", self._net.image_size)[0])
         return Calibration(len(calibration.samples), calibration.seed, calibration.sha256(), stability)
 
-    def judge_model(self) -> None:
+    def diagnose_model(self) -> None:
         """Tries a stranger's model on photographs that it is not tested on.
 
         Raises:
@@ -152,7 +152,7 @@ class Maker:
             )
         return MadeFile(
             # A rung may leave layers in float, which its page and the manifest say.
-            replace(variant, integer=chosen.judgement.integer_only),
+            replace(variant, integer=chosen.figures.integer_only),
             Made(climbed.content, f"ladder, {chosen.rung}: {chosen.candidate}"),
             time.perf_counter() - started,
             shortfall,

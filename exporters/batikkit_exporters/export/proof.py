@@ -81,10 +81,10 @@ def _agreement(answers: Scores, reference: Scores) -> float:
 
 def broken_promise(name: str, promise: Promise, proof: Proof) -> str | None:
     """What a file does not keep of its promise, in a sentence; None: it keeps it."""
-    judged = [(proof.agreement, promise.agreement, "")]
+    promised = [(proof.agreement, promise.agreement, "")]
     if proof.float16_agreement is not None and promise.float16 is not None:
-        judged.append((proof.float16_agreement, promise.float16, ", computed in float16,"))
-    for agreement, least, how in judged:
+        promised.append((proof.float16_agreement, promise.float16, ", computed in float16,"))
+    for agreement, least, how in promised:
         differ = round((1 - agreement) * proof.n)
         if differ > may_differ(proof.n, least):
             return (

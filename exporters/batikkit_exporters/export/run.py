@@ -21,7 +21,7 @@ from batikkit_exporters.export.builder import Builders
 from batikkit_exporters.export.folder import Folder, claimed
 from batikkit_exporters.export.making import Maker
 from batikkit_exporters.export.plan import Export, Exported, Options, Plan, Report, fingerprints, plan_export
-from batikkit_exporters.export.trial import put_to_the_test
+from batikkit_exporters.export.trial import prove_all
 from batikkit_exporters.source.loaded import Source
 from batikkit_exporters.source.run import source_of_run
 from batikkit_exporters.variants import find_variant
@@ -98,7 +98,7 @@ def _transact(
         if net.classes != len(source.labels):
             raise InputError(f"{source.model} has {net.classes} outputs for {len(source.labels)} labels: train again")
         maker = Maker(plan, net)
-        maker.judge_model()
+        maker.diagnose_model()
         calibration = _calibration_set(plan, net.image_size)
         made = plan.names()
         folder.check_kept(made, source=sha256, calibration=calibration.csv() if plan.calibrates else None)
@@ -111,7 +111,7 @@ def _transact(
                 atomic.write_bytes(files / CALIBRATION_FILE, calibration.csv())
             drawn = maker.prepare(materials, calibration)
             candidates, pack = maker.make(materials, builders, files)
-            exported, refused = put_to_the_test(plan, candidates, pack, builders=builders, folder=folder, drawn=drawn)
+            exported, refused = prove_all(plan, candidates, pack, builders=builders, folder=folder, drawn=drawn)
             origins = {
                 # Where something is wrong the same command must fail again, not find its file finished.
                 name: Origin(sha256, "" if done.shortfall else made_from.get(name, ""))

@@ -23,7 +23,7 @@ from batikkit_exporters.source.loaded import Source
 from batikkit_exporters.variants.variant import Variant
 
 
-def put_to_the_test(
+def prove_all(
     plan: Plan,
     made: Sequence[MadeFile],
     pack: ParityPack,

@@ -8,7 +8,8 @@ from pathlib import Path
 from batikkit import atomic
 from batikkit_exporters.ladder.rungs import Climbed, Step
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: each step's `figures` were called `judgement`."""
 LADDER_JSON, LADDER_PAGE, LADDER_PLOT = "ladder.json", "ladder.md", "ladder.png"
 WORST_LAYERS = 12
 
@@ -44,7 +45,7 @@ def pareto_front(steps: tuple[Step, ...]) -> list[Step]:
 
 def _at_least(left: Step, right: Step) -> bool:
     """Whether the left one is as good or better in every respect; latencies within 5 % are equal."""
-    a, b = left.judgement, right.judgement
+    a, b = left.figures, right.figures
     return a.agreement >= b.agreement and a.size_bytes <= b.size_bytes * 1.001 and a.latency_ms <= b.latency_ms * 1.05
 
 
@@ -64,7 +65,7 @@ def to_markdown(climbed: Climbed) -> str:
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for step in climbed.steps:
-        j = step.judgement
+        j = step.figures
         lines.append(
             f"| {step.rung} | {step.candidate} | {j.n} | {j.drop_pp:+.2f} | {100 * j.agreement:.2f} | "
             f"{j.mean_difference:.4f} | {j.size_bytes / 1e6:.2f} | {j.latency_ms:.1f} | "
@@ -86,7 +87,7 @@ def _plot(climbed: Climbed, path: Path) -> None:
         names = [f"{step.rung}\n{step.candidate}" for step in steps]
         colours = ["#2a6f4e" if step.passed else "#b5532a" for step in steps]
         places = range(len(steps))
-        flips = [100 * (1 - step.judgement.agreement) for step in steps]
+        flips = [100 * (1 - step.figures.agreement) for step in steps]
         left.barh(places, flips, color=colours)
         left.axvline(100 * (1 - climbed.goal.agreement), color="black", linewidth=1, linestyle="--")
         left.set_yticks(places, names, fontsize=7)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from batikkit.errors import MissingExtraError
 from batikkit_exporters.convert import convert
-from batikkit_exporters.ladder.judgement import Jury, summon
+from batikkit_exporters.ladder.evaluation import Jury, summon
 from batikkit_exporters.ladder.rungs import Climbed, Goal, Material, Report, climb
 from batikkit_exporters.quantization.tfmot_qat import load_tfmot, train_qat
 from batikkit_exporters.source.loaded import LoadedNet, Source

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit_exporters.ladder.judgement import Judgement, Jury, judge
+from batikkit_exporters.ladder.evaluation import Figures, Jury, evaluate
 from batikkit_exporters.ladder.sensitivity import LayerHarm, rank_layers
 from batikkit_exporters.network.network import Network
 from batikkit_exporters.network.operators import check_supported
@@ -42,18 +42,18 @@ class Goal:
     drop_pp: float = 0.5
     agreement: float = 0.99
 
-    def met_by(self, judgement: Judgement) -> bool:
+    def met_by(self, figures: Figures) -> bool:
         """Whether a file passes."""
-        return judgement.drop_pp <= self.drop_pp and judgement.agreement >= self.agreement
+        return figures.drop_pp <= self.drop_pp and figures.agreement >= self.agreement
 
 
 @dataclass(frozen=True)
 class Step:
-    """One judged candidate of a rung."""
+    """One evaluated candidate of a rung."""
 
     rung: str
     candidate: str
-    judgement: Judgement
+    figures: Figures
     passed: bool
     seconds: float
 
@@ -131,16 +131,16 @@ def climb(material: Material, goal: Goal, *, all_rungs: bool = False, report: Re
         started = time.perf_counter()
         for name, content, adopt in make(state, material):
             # 16-bit kernels are plain reference code, a hundred times slower.
-            judgement = judge(content, material.jury.plain() if rung == "int16x8" else material.jury)
-            step = Step(rung, name, judgement, goal.met_by(judgement), time.perf_counter() - started)
+            figures = evaluate(content, material.jury.plain() if rung == "int16x8" else material.jury)
+            step = Step(rung, name, figures, goal.met_by(figures), time.perf_counter() - started)
             state.steps.append(step)
             state.contents.append(content)
             report(_line(step))
-            if best is None or judgement.mean_difference < best[0]:
-                best = judgement.mean_difference, adopt
+            if best is None or figures.mean_difference < best[0]:
+                best = figures.mean_difference, adopt
             started = time.perf_counter()
         # Only what improves on everything before is built upon.
-        if best is not None and best[0] <= min(step.judgement.mean_difference for step in state.steps):
+        if best is not None and best[0] <= min(step.figures.mean_difference for step in state.steps):
             best[1]()
         if not all_rungs and any(step.passed for step in state.steps):
             break
@@ -162,7 +162,7 @@ def _choose(steps: list[Step]) -> int:
         pool = [step for step in passed if step.rung == passed[0].rung]
     else:
         pool = [step for step in steps if step.rung not in OTHER_KINDS] or steps
-    best = min(pool, key=lambda step: (-step.judgement.agreement, step.judgement.mean_difference))
+    best = min(pool, key=lambda step: (-step.figures.agreement, step.figures.mean_difference))
     return steps.index(best)
 
 
@@ -260,7 +260,7 @@ def _rank(state: _State, material: Material) -> tuple[LayerHarm, ...]:
 
 
 def _line(step: Step) -> str:
-    found = step.judgement
+    found = step.figures
     return (
         f"ladder, {step.rung} ({step.candidate}): drop {found.drop_pp:+.1f} points, agreement "
         f"{100 * found.agreement:.1f} %, mean difference {found.mean_difference:.4f}, {found.size_bytes / 1e6:.2f} MB, "

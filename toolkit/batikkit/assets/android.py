@@ -132,10 +132,10 @@ def _lowest_android(archive: zipfile.ZipFile) -> Finding:
         lowest = min_sdk(archive.read("AndroidManifest.xml")) or 1
     except (KeyError, ValueError) as error:
         return Finding("AndroidManifest.xml", f"cannot be read ({error}): build the app again")
-    return _judged_sdk("minSdkVersion", lowest)
+    return _checked_sdk("minSdkVersion", lowest)
 
 
-def _judged_sdk(what: str, lowest: int) -> Finding:
+def _checked_sdk(what: str, lowest: int) -> Finding:
     if lowest < pins.MIN_SDK:
         return Finding(what, f"is {lowest}, the libraries need {pins.MIN_SDK}: raise minSdk in app/build.gradle.kts")
     return Finding(f"{what} {lowest}")
@@ -149,7 +149,7 @@ def _project(root: Path, manifest: AssetsManifest) -> Iterator[Finding]:
     texts = {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in gradle}
     for name, text in texts.items():
         yield from _dependencies(name, text)
-        yield from (_judged_sdk(f"{name}: minSdk", int(number)) for number in _MIN_SDK.findall(text))
+        yield from (_checked_sdk(f"{name}: minSdk", int(number)) for number in _MIN_SDK.findall(text))
     if not any(_NO_COMPRESS.search(text) for text in texts.values()):
         yield Finding("noCompress", f"is not set: {_NO_COMPRESS_CURE} in app/build.gradle.kts")
     else:

@@ -119,7 +119,7 @@ def explain(
     _add_namings(fits, list(namings(manifest.labels)), observations, manifest)
     noise = NOISE * max(manifest.variant(name).tolerance for name in models)
     scale = next((seen.scale for seen in observations if seen.scale), None)
-    verdict = _judged(fits, noise, scale)
+    verdict = _verdict(fits, noise, scale)
     if verdict.best.within or len({seen.image for seen in observations}) < ENOUGH:
         return verdict
     # Golden pictures follow each other in the order of the labels, so that late answers look like labels a line off.
@@ -127,7 +127,7 @@ def explain(
     distance = float(np.mean([fit.distance for fit in stale]))
     if distance <= NEAR / 2 and CLOSE * distance + noise < verdict.best.distance:
         fits[STALE.name, "antialias"] = stale
-        return _judged(fits, noise, scale)
+        return _verdict(fits, noise, scale)
     if verdict.explained:
         return verdict
     # Only where nothing else explains the scores: some order of labels comes near to any of them.
@@ -136,7 +136,7 @@ def explain(
         order = read_order(manifest.labels, [fit.scores for fit in fits["none", resize]], shown)
         if order is not None:
             _add_namings(fits, [order], observations, manifest, resizes=(resize,))
-    again = _judged(fits, noise, scale)
+    again = _verdict(fits, noise, scale)
     return again if again.explained else verdict
 
 
@@ -151,7 +151,7 @@ def _stale(folder: Path, observations: Sequence[Observation], manifest: AssetsMa
     return found
 
 
-def _judged(fits: _Fits, noise: float, scale: Scale | None) -> Verdict:
+def _verdict(fits: _Fits, noise: float, scale: Scale | None) -> Verdict:
     # The sorts are stable and `none` comes first: a mistake that is invisible in these images is not preferred to none.
     by_fault: dict[str, list[Explanation]] = defaultdict(list)
     for (name, resize), some in fits.items():

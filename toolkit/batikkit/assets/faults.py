@@ -72,8 +72,10 @@ def read_both(data: Image.Image) -> tuple[Image.Image, Image.Image]:
     return to_rgb(data), to_rgb(ImageOps.exif_transpose(data))
 
 
-def hypotheses(data: Image.Image, model: LoadedModel) -> Iterator[Hypothesis]:
-    """The right way, then every fault, each under every resize that it leaves open.
+def hypotheses(
+    data: Image.Image, model: LoadedModel, *, resizes: Iterable[str] = tuple(RESIZES)
+) -> Iterator[Hypothesis]:
+    """The right way, then every fault, each under every resize that it leaves open; `resizes` may be fewer.
 
     Raises:
         InputError: the model's input type is not one that apps feed.
@@ -83,7 +85,7 @@ def hypotheses(data: Image.Image, model: LoadedModel) -> Iterator[Hypothesis]:
     if dtype not in ("uint8", "float32"):
         raise InputError(f"{model.path.name} takes {dtype} pixels: faults are known for uint8 and float32 input")
     for fault in (RIGHT, *FAULTS):
-        for name in RESIZES if fault.resizes else ("antialias",):
+        for name in resizes if fault.resizes else ("antialias",):
             tensor = fault.values(fault.picture(stored, upright, size, RESIZES[name]), dtype)[None]
             yield Hypothesis(None if fault is RIGHT else fault, name, tensor)
 

@@ -83,9 +83,8 @@ def separation(data: bytes, models: Mapping[str, LoadedModel]) -> float:
 def _worst_pair(image: Image.Image, model: LoadedModel) -> float:
     """Mistakes that give the same tensor (a crop of a square image) cannot be told apart and do not count."""
     told: dict[bytes, Scores] = {}
-    for hypothesis, scores in answers(model, hypotheses(image, model)):
-        if hypothesis.resize == "antialias":
-            told.setdefault(hypothesis.tensor.tobytes(), scores)
+    for hypothesis, scores in answers(model, hypotheses(image, model, resizes=("antialias",))):
+        told.setdefault(hypothesis.tensor.tobytes(), scores)
     return min(hellinger(a, b) for a, b in itertools.combinations(told.values(), 2))
 
 

@@ -142,9 +142,9 @@ def _runtimes(named: Sequence[str] | None) -> tuple[str, ...] | None:
         return None
     if "all" not in named:
         return tuple(dict.fromkeys(find_runtime(name) for name in named))
-    from batikkit_benchmarks.doctor import examine
+    from batikkit_benchmarks.doctor import probe_runtimes
 
-    found = examine()
+    found = probe_runtimes()
     for diagnosis in found:
         if diagnosis.problem is not None:
             note(f"without {diagnosis.runtime}: {diagnosis.problem}; {diagnosis.cure}")
@@ -197,7 +197,7 @@ def _rehearse(selection: Selection, settings: Settings) -> None:
     for runtime in dict.fromkeys(wanted.runtime for wanted in configurations):
         with Prober(runtime=runtime, input_range=settings.input_range) as prober:
             for target in selection.targets:
-                prober.check(target.path)
+                prober.probe(target.path)
                 shape = "x".join(map(str, target.model.inputs[0].shape))
                 pack = f"parity on {len(target.pack.labels)} images" if target.pack else "no parity pack: speed only"
                 typer.echo(

@@ -17,6 +17,7 @@ from batikkit.cli.options import (
     ImageSize,
     JsonFile,
     Overrides,
+    Precision,
     Preset,
     Quiet,
     RunsDir,
@@ -42,6 +43,7 @@ def compare(
     backbone: BackboneName = None,
     image_size: ImageSize = None,
     backbone_alpha: BackboneAlpha = None,
+    precision: Precision = None,
     seed: TrainSeed = None,
     split_file: SplitFile = None,
     unit: Unit = "cloth",
@@ -65,14 +67,16 @@ def compare(
     from batikkit.console import note, progress
     from batikkit.steps.photographs import grouping_of, prepare
     from batikkit.training.comparison_plan import check_phases
+    from batikkit.training.precision import check_precision
 
     if folds and split_file:
         raise InputError(f"--folds {folds} makes its own splits: leave out --split {split_file}, or --folds")
     config = load_config(
         preset, overrides=overrides or (),
-        network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
+        network=backbone, image_size=image_size, alpha=backbone_alpha, precision=precision, seed=seed,
     )  # fmt: skip
     check_phases(config)
+    check_precision(config)
     grouping = grouping_of(unit, group_by, weights, folds=folds)
     prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.evaluation.reports import write_reports

@@ -25,13 +25,13 @@ def doctor(
 
     Example: batikkit doctor export/int8.tflite
     """
-    from batikkit_benchmarks.doctor import examine, examine_file
+    from batikkit_benchmarks.doctor import probe_file, probe_runtimes
     from batikkit_benchmarks.host import read_host
 
     host = read_host()
-    runtimes = examine()
+    runtimes = probe_runtimes()
     working = [diagnosis.runtime for diagnosis in runtimes if diagnosis.problem is None]
-    with_file = examine_file(model, working) if model else ()
+    with_file = probe_file(model, working) if model else ()
     _show(host, runtimes, model, with_file)
     if json_file:
         import dataclasses

@@ -82,6 +82,10 @@ BackboneName = Annotated[
 ]
 BackboneAlpha = Annotated[float | None, typer.Option(help=meaning("alpha"), rich_help_panel=SETTINGS_PANEL)]
 TrainSeed = Annotated[int | None, typer.Option("--seed", help=meaning("seed"), rich_help_panel=SETTINGS_PANEL)]
+Precision = Annotated[
+    str | None,
+    typer.Option(metavar="auto|float32|bfloat16", help=meaning("precision"), rich_help_panel=SETTINGS_PANEL),
+]
 SplitFile = Annotated[
     Path | None,
     typer.Option(

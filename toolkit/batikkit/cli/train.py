@@ -18,6 +18,7 @@ from batikkit.cli.options import (
     ImageSize,
     JsonFile,
     Overrides,
+    Precision,
     Preset,
     Quiet,
     RunsDir,
@@ -69,6 +70,7 @@ def train(
     backbone: BackboneName = None,
     image_size: ImageSize = None,
     backbone_alpha: BackboneAlpha = None,
+    precision: Precision = None,
     seed: TrainSeed = None,
     others: Annotated[
         Path | None,
@@ -135,10 +137,11 @@ def train(
     else:
         config = load_config(
             preset, overrides=(*(overrides or ()), *(["other=true"] if others else [])),
-            network=backbone, image_size=image_size, alpha=backbone_alpha, seed=seed,
+            network=backbone, image_size=image_size, alpha=backbone_alpha, precision=precision, seed=seed,
         )  # fmt: skip
     from batikkit.training import session
     from batikkit.training.distributed import join
+    from batikkit.training.precision import check_precision
 
     # Before the photographs are looked at: telling cloths apart already asks TensorFlow.
     workers = join(strategy, timeout_s=worker_timeout)
@@ -148,6 +151,7 @@ def train(
             trained = session.resume(run, means, batch_size=batch_size, root=moved)
         else:
             assert data is not None
+            check_precision(config)
             grouping = grouping_of(unit, group_by, weights)
             prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
             beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others, begun=begun)

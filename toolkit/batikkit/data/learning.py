@@ -93,20 +93,20 @@ def learn(
     places = {group: number for number, group in enumerate(dict.fromkeys(groups))}
     cloth = np.array([places[group] for group in groups], np.int64)
     photographs = _Set(points, truth, cloth, one_hot(truth, len(names)), seed)
-    judged = [k for k in range(len(names)) if len(set(cloth[truth == k])) >= _FEWEST]
+    evaluated = [k for k in range(len(names)) if len(set(cloth[truth == k])) >= _FEWEST]
     rng = np.random.default_rng(seed)
     resampled = [rng.choice(len(places), len(places)) for _ in range(_RESAMPLED)]
     counts, right = _curve(photographs, None)
     if advance:
-        advance(1, 1 + len(judged))
+        advance(1, 1 + len(evaluated))
     count = len(truth)
     doubled = _gain("all", photographs, counts, right, count, count, resampled)
     gains = []
-    for number, k in enumerate(judged, 2):
+    for number, k in enumerate(evaluated, 2):
         found, answers = _curve(photographs, k, whole=right[-1])
         gains.append(_gain(names[k], photographs, found, answers, int((truth == k).sum()), MORE, resampled, k))
         if advance:
-            advance(number, 1 + len(judged))
+            advance(number, 1 + len(evaluated))
     weight = equal_motifs(truth)
     measured = tuple((round(n), round(100 * float(r @ weight), 1)) for n, r in zip(counts, right, strict=True))
     return Learning(measured, doubled, tuple(sorted(gains, key=lambda gain: -gain.points)))

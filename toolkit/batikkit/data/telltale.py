@@ -47,15 +47,15 @@ def told_by_circumstances(
     """Motif and how well circumstances tell it (area under the ROC curve), the best told first."""
     names = sorted(set(labels))
     independent = {name: len({g for g, label in zip(groups, labels, strict=True) if label == name}) for name in names}
-    judged = [n for n in names if min(independent[n], sum(independent.values()) - independent[n]) >= FEWEST]
-    if len(names) < 2 or not judged:
+    evaluated = [n for n in names if min(independent[n], sum(independent.values()) - independent[n]) >= FEWEST]
+    if len(names) < 2 or not evaluated:
         return []
     numbers = np.asarray(known, np.float64)
     spread = numbers.std(axis=0)
     points = embed(((numbers - numbers.mean(axis=0)) / np.where(spread > 0, spread, 1)).astype(np.float32))
     truth = np.array([names.index(label) for label in labels], np.int64)
     answers = out_of_fold(points, one_hot(truth, len(names)), groups)
-    ranks = [(name, _area(answers[:, names.index(name)], truth == names.index(name))) for name in judged]
+    ranks = [(name, _area(answers[:, names.index(name)], truth == names.index(name))) for name in evaluated]
     return sorted(ranks, key=lambda pair: (-pair[1], pair[0]))
 
 

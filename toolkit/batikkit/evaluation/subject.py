@@ -124,7 +124,7 @@ def evaluate_subject(
         np.array([index[label] for label in truth], np.int64),
         scores,
     )
-    return _judged(subject, held, predictions, part, engine), predictions
+    return _evaluated(subject, held, predictions, part, engine), predictions
 
 
 def _ask_tflite(
@@ -156,7 +156,7 @@ def _ask_keras(subject: Subject, files: Sequence[str], advance: Advance | None) 
         return predict_keras(net, pixels), "Keras"
 
 
-def _judged(subject: Subject, held: HeldOut, predictions: Predictions, part: str, engine: str) -> Comparison:
+def _evaluated(subject: Subject, held: HeldOut, predictions: Predictions, part: str, engine: str) -> Comparison:
     right = predictions.right
     facts = runs.read_run(subject.run) if subject.run else {}
     where = subject.run.name if subject.run else subject.model.name

@@ -38,12 +38,14 @@ class Feed:
         engine: `cached` (some views of each photograph, used in turn) or `keras` (a new view in every epoch).
         views: How many views the cache holds; None for a new one in every epoch.
         epoch: The run's first epoch that was fed so, from 1.
+        precision: What the network computed in: `float32` or `bfloat16`.
     """
 
     phase: str
     engine: str
     views: int | None
     epoch: int = 1
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ TIME_LIMIT_S = 60.0
 Range = tuple[float, float]
 
 
-def vet(
+def probe_once(
     path: Path,
     *,
     runtime: str | None = None,
@@ -43,7 +43,7 @@ def vet(
     key = file_key(found, read_tflite(path).sha256)
     if key not in recall():
         with Prober(runtime=found, time_limit_s=time_limit_s, input_range=input_range) as prober:
-            prober.check(path)
+            prober.probe(path)
         remember(key, None)
 
 
@@ -54,7 +54,7 @@ def probe(path: Path, *, runtime: str | None = None, time_limit_s: float = TIME_
         InputError: the child died, hung or refused the file.
     """
     with Prober(runtime=runtime, time_limit_s=time_limit_s) as prober:
-        prober.check(path)
+        prober.probe(path)
 
 
 class Prober:
@@ -82,7 +82,7 @@ class Prober:
     ) -> None:
         self.close()
 
-    def check(self, path: Path) -> None:
+    def probe(self, path: Path) -> None:
         """Verifies `path`, then runs it once in the child.
 
         Raises:

@@ -200,10 +200,10 @@ def open_model(
     Raises:
         InputError: not a usable classifier, no such runtime, or the runtime refuses the file.
     """
-    from batikkit.tflite.probe import vet
+    from batikkit.tflite.probe import probe_once
 
     found = find_runtime(runtime)
-    vet(path, runtime=found, input_range=wishes.input_range if wishes else None)
+    probe_once(path, runtime=found, input_range=wishes.input_range if wishes else None)
     return load_verified(path, runtime=found, threads=threads, wishes=wishes)
 
 
@@ -213,10 +213,10 @@ def open_in_float16(path: Path) -> LoadedModel:
     Raises:
         InputError: as `open_model`, or this installation or processor cannot.
     """
-    from batikkit.tflite.probe import vet
+    from batikkit.tflite.probe import probe_once
 
     found = find_runtime("litert-compiled")
-    vet(path, runtime=found)
+    probe_once(path, runtime=found)
     return load_verified(path, runtime=found, threads=1, float16=True)
 
 

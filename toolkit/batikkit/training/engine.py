@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from batikkit.network.keras_backend import keras, tf
 from batikkit.network.model import HEAD, learned, pooled_layer
 from batikkit.settings import TrainConfig
-from batikkit.training.folded import folded
+from batikkit.training.folded import folded, in_bfloat16
 
 
 class Engine:
@@ -30,14 +30,15 @@ class Engine:
         model: The whole flat model; its `trainable` flags say what is learned, its weights are updated in place.
         start: Layer whose output is fed; the model's input layer for whole-network training.
         config: Dropout, weight averaging and weight decay.
+        precision: `bfloat16` for the convolutions of what trains; everything else is float32.
     """
 
-    def __init__(self, model: Any, *, start: str, config: TrainConfig) -> None:
+    def __init__(self, model: Any, *, start: str, config: TrainConfig, precision: str = "float32") -> None:
         self._config = config
         self._strategy = tf.distribute.get_strategy()
         self._several = tf.distribute.has_strategy()
         source = model.get_layer(start).output
-        self._body = None if start == pooled_layer(model) else _body(model, start, config)
+        self._body = None if start == pooled_layer(model) else _body(model, start, config, precision)
         self._head = model.get_layer(HEAD)
         self._variables = list(model.trainable_variables)
         self.optimizer = _optimizer(config, self._variables)
@@ -152,11 +153,13 @@ class Engine:
         )
 
 
-def _body(model: Any, start: str, config: TrainConfig) -> Callable[[Any, bool], Any]:
-    """The layers between layer `start` and the head as body(inputs, training)."""
+def _body(model: Any, start: str, config: TrainConfig, precision: str) -> Callable[[Any, bool], Any]:
+    """The layers between layer `start` and the head as body(inputs, training), float32 to float32."""
     if config.batch_norm_frozen:
-        frozen = folded(model, start=start, end=pooled_layer(model))
+        frozen = folded(model, start=start, end=pooled_layer(model), precision=precision)
         return lambda inputs, _training: frozen(inputs)
+    if precision == "bfloat16":
+        return in_bfloat16(model, start=start, end=pooled_layer(model))
     part = keras.Model(model.get_layer(start).output, model.get_layer(pooled_layer(model)).output)
     return lambda inputs, training: part(inputs, training=training)
 

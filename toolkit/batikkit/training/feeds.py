@@ -74,10 +74,12 @@ def reserve(
             "the head is solved from stored features, for which there is no room: raise --cache-gb or make room on the "
             "disk, lower views, or train with --set head=stepped"
         )
-    return tuple(
-        Feed(phase.name, "cached", phase.views) if inputs.cached(cuts[phase.name]) else Feed(phase.name, "keras", None)
-        for phase in left
-    )
+    return tuple(_feed(phase, config, cached=inputs.cached(cuts[phase.name])) for phase in left)
+
+
+def _feed(phase: Phase, config: TrainConfig, *, cached: bool) -> Feed:
+    engine, views = ("cached", phase.views) if cached else ("keras", None)
+    return Feed(phase.name, engine, views, precision=phase.precision(config))
 
 
 def changes(known: Sequence[Feed], now: Sequence[Feed], *, epoch: int) -> tuple[tuple[Feed, ...], tuple[str, ...]]:
@@ -96,7 +98,7 @@ def changes(known: Sequence[Feed], now: Sequence[Feed], *, epoch: int) -> tuple[
         before = next((old for old in reversed(feeds) if old.phase == feed.phase), None)
         if before is None:
             feeds.append(feed)
-        elif (before.engine, before.views) != (feed.engine, feed.views):
+        elif replace(feed, epoch=before.epoch) != before:
             feeds.append(replace(feed, epoch=epoch))
             told.append(
                 f"from epoch {epoch} on, phase {feed.phase} learns from {describe(feed)} instead of "
@@ -107,4 +109,5 @@ def changes(known: Sequence[Feed], now: Sequence[Feed], *, epoch: int) -> tuple[
 
 def describe(feed: Feed) -> str:
     """A feed in words."""
-    return "a new view of each image in every epoch" if feed.views is None else f"{feed.views} cached view(s) of each"
+    views = "a new view of each image in every epoch" if feed.views is None else f"{feed.views} cached view(s) of each"
+    return views if feed.precision == "float32" else f"{views} in {feed.precision}"

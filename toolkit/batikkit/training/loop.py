@@ -40,7 +40,8 @@ def fit(
 
     Args:
         net: The flat Keras model, holding the weights of `state`; trained in place.
-        inputs: Images and settings, with room reserved for what is to be cached.
+        inputs: Images and settings, with room reserved for what is to be cached. A precision of `auto` means float32
+            here: `precision_for` decides before.
         state: Where an earlier training was stopped.
         workers: The processes that train together; this one alone if None.
         clock: Told how long each part takes.
@@ -76,7 +77,7 @@ def _fit_phase(
     learned = model.learned(net)
     with workers.waiting(), workers.scope():
         best = state.best if state.epoch else model.read_weights(learned)
-        engine = Engine(net, start=cut or net.layers[0].name, config=config)
+        engine = Engine(net, start=cut or net.layers[0].name, config=config, precision=phase.precision(config))
         if state.optimizer:
             engine.restore(state.optimizer)
 

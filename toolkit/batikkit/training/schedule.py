@@ -38,6 +38,10 @@ class Phase:
     views: int
     solved: bool = False
 
+    def precision(self, config: TrainConfig) -> str:
+        """What it computes in: only fine-tuning takes anything but float32."""
+        return "bfloat16" if self.name == FINE_TUNE and config.precision == "bfloat16" else "float32"
+
 
 def phases(config: TrainConfig) -> tuple[Phase, ...]:
     """The phases that have epochs."""

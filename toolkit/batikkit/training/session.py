@@ -28,6 +28,7 @@ from batikkit.training.job import Job, begin, check_photographs, decode, new_rec
 from batikkit.training.loop import fit
 from batikkit.training.others import find_others
 from batikkit.training.outcome import Trained, finish, keep_frozen
+from batikkit.training.precision import check_precision, precision_for
 from batikkit.training.state import State, read_state, write_state
 from batikkit.training.tensorboard import TensorBoard
 
@@ -87,6 +88,7 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
     check_parts(data.rows)
     if beginning.others:
         find_others(beginning.others)
+    check_precision(config)
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=beginning.weights)
     workers.agree(to_toml(config), labels, data.rows, *(w.tobytes() for w in net.get_weights()))
@@ -142,8 +144,9 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
         with clock.measuring("decode"):
             splits = decode(job, cache, bars=bars, share=workers.share)
         shared = workers.replicate(net, job.config)
+        precision = precision_for(job.config, workers=workers, known=job.record.feeds)
         inputs = Inputs(
-            job.config, splits["train"], splits["validation"],
+            dataclasses.replace(job.config, precision=precision), splits["train"], splits["validation"],
             cache=cache, cache_bytes=int(means.cache_gb * 1e9), share=workers.share, clock=clock,
         )  # fmt: skip
         job = _fed(job, shared, inputs, state, means)

@@ -19,7 +19,7 @@ PYTHON = Path(
 SCRIPT = Path(__file__).with_name("mediapipe_classify.py")
 
 
-def judge(model: Path, images: Sequence[Path], *arguments: str) -> dict[str, Any]:
+def classify(model: Path, images: Sequence[Path], *arguments: str) -> dict[str, Any]:
     """What `mediapipe_classify.py` prints of a model and images."""
     if not PYTHON.exists():
         pytest.skip(f"no {PYTHON}: make it with python3 -m venv .venv-mediapipe and pip install mediapipe pillow")
@@ -31,7 +31,7 @@ def judge(model: Path, images: Sequence[Path], *arguments: str) -> dict[str, Any
 
 
 def score_table(found: dict[str, Any]) -> np.ndarray:
-    """float64 [N, C] of what `judge` found."""
+    """float64 [N, C] of what `classify` found."""
     return np.array([[category["score"] for category in image] for image in found["scores"]])
 
 

@@ -69,7 +69,7 @@ def summon(float32: bytes, images: NDArray[np.uint8], labels: NDArray[np.int64],
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Figures:
     """One file's figures.
 
     Attributes:
@@ -92,14 +92,14 @@ class Judgement:
     integer_only: bool
 
 
-def judge(content: bytes, jury: Jury) -> Judgement:
+def evaluate(content: bytes, jury: Jury) -> Figures:
     """Runs a `.tflite` file on the jury's photographs."""
     with _file(content) as path:
         facts = read_tflite(path)
         answers = _answers(path, jury.images)
         latency_ms = _latency(path, jury.images[0])
     truth, named, reference = jury.labels, answers.argmax(axis=1), jury.reference.argmax(axis=1)
-    return Judgement(
+    return Figures(
         n=len(truth),
         accuracy=float(np.mean(named == truth)),
         drop_pp=paired_drop(reference == truth, named == truth),
