@@ -86,7 +86,7 @@ class Maker:
 
         plan = self._plan
         try:
-            found = find_stability(materials.network(), materials.observed())
+            found = find_stability(materials.unjoined(), materials.observed())
         except UnsupportedOperatorError as error:
             for variant in plan.variants:
                 if variant.trained or variant.activations == "int16":

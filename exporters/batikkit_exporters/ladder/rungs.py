@@ -25,6 +25,7 @@ from batikkit_exporters.quantization.observation import Observed, observe
 from batikkit_exporters.quantization.quantize import quantize
 from batikkit_exporters.quantization.ranges import lay_grids
 from batikkit_exporters.quantization.rounding import ROUNDING_IMAGES, Rounded, round_weights
+from batikkit_exporters.quantization.unjoin import unjoin
 
 RANKING_IMAGES = 32
 FLOAT_LAYERS = 6
@@ -125,6 +126,7 @@ def climb(material: Material, goal: Goal, *, all_rungs: bool = False, report: Re
     """
     network = read_network(material.float32, name="the float32 file")
     check_supported(network)
+    network = unjoin(network)
     state = _State(network, observe(network, material.calibration))
     for rung, make in RUNGS.items():
         best: tuple[float, Callable[[], None]] | None = None

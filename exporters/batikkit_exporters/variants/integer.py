@@ -31,7 +31,7 @@ def _int16x8(materials: Materials, _order: Order, _advance: Advance) -> Made:
     from batikkit_exporters.quantization.rounding import round_weights
 
     grids = materials.grids(wide=True)
-    rounded = round_weights(materials.network(), grids, materials.rounding_photographs())
+    rounded = round_weights(materials.unjoined(), grids, materials.rounding_photographs())
     content = quantize(rounded.network, grids, scales=rounded.scales)
     return Made(content, "16-bit activations over the whole range, second-order rounding, corrected biases")
 

@@ -79,6 +79,16 @@ class Materials:
         check_supported(network)
         return network
 
+    def unjoined(self) -> Network:
+        """The same, as it is quantized: no dense layer reads what is joined for it alone.
+
+        Raises:
+            UnsupportedOperatorError: it has an operator that batikkit cannot rehearse.
+        """
+        from batikkit_exporters.quantization.unjoin import unjoin
+
+        return unjoin(self.network())
+
     def calibration(self) -> Pixels:
         """Calibration photographs, then the all-0 and the all-255 anchor: uint8 [N + 2, S, S, 3]."""
         return np.load(self.folder / "calibration.npy", mmap_mode="r")  # type: ignore[no-any-return]
@@ -98,17 +108,17 @@ class Materials:
         return np.load(self.folder / "train.npy", mmap_mode="r")  # type: ignore[no-any-return]
 
     def observed(self) -> dict[int, Observed]:
-        """What the calibration photographs, without the anchors, were seen to do in the float network."""
+        """What the calibration photographs, without the anchors, were seen to do in `unjoined`."""
         from batikkit_exporters.quantization.observation import observe
 
-        network = self.network()
+        network = self.unjoined()
         return self._once("observed", lambda: observe(network, self.calibration()[:-2]))
 
     def grids(self, *, wide: bool = False) -> dict[int, Grid]:
         """Grids of least error for all tensors; wide ones have 16 bits."""
         from batikkit_exporters.quantization.ranges import lay_grids
 
-        network = self.network()
+        network = self.unjoined()
         widened = frozenset(node.outputs[0] for node in network.nodes) if wide else frozenset()
         return lay_grids(network, self.observed(), method="mse", wide=widened)
 
@@ -116,7 +126,7 @@ class Materials:
         """The network with weights rounded for 8-bit grids."""
         from batikkit_exporters.quantization.rounding import round_weights
 
-        return self._once("rounded", lambda: round_weights(self.network(), self.grids(), self.rounding_photographs()))
+        return self._once("rounded", lambda: round_weights(self.unjoined(), self.grids(), self.rounding_photographs()))
 
     def _once(self, name: str, make: Callable[[], _T]) -> _T:
         """What lies under that name, made and kept first if it is not there yet."""
