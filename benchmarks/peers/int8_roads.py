@@ -23,7 +23,7 @@ from batikkit.network.keras_backend import tf
 from batikkit_exporters.calibration import draw_calibration
 from batikkit_exporters.convert import convert
 from batikkit_exporters.export.evidence import split_pixels
-from batikkit_exporters.ladder.judgement import Jury, judge
+from batikkit_exporters.ladder.evaluation import Jury, evaluate
 from batikkit_exporters.ladder.run import jury_of
 from batikkit_exporters.network.network import Network, Node
 from batikkit_exporters.network.operators import weights_of
@@ -139,7 +139,7 @@ def main() -> None:
             continue
         for road in asked.only.split(","):
             rounded, grids = ROADS[road](net)
-            found = judge(quantize(rounded.network, grids, scales=rounded.scales), net.jury)
+            found = evaluate(quantize(rounded.network, grids, scales=rounded.scales), net.jury)
             facts = {
                 "n": found.n, "agreement": round(found.agreement, 4), "drop_pp": round(found.drop_pp, 2),
                 "mean_difference": round(found.mean_difference, 5), "size_bytes": found.size_bytes,

@@ -103,7 +103,19 @@ def test_three_parts_and_an_activation_add_up_to_the_same(images: np.ndarray, tm
     assert np.abs(said - written).max() < 0.05, "16-bit sums are told that their scales are no powers of two"
 
 
-def test_what_is_not_joined_for_one_dense_layer_stays(images: np.ndarray) -> None:
+def test_two_layers_that_read_the_same_are_both_taken_apart(images: np.ndarray) -> None:
+    def two(layers: Any, parts: list[Any]) -> Any:
+        means = _joined(layers, parts)
+        return layers.Dense(3)(means) + layers.Dense(3, activation="relu")(means)
+
+    joined = _network(two, depths=2)
+    apart = unjoin(joined)
+    assert _kinds(joined) - _kinds(apart) == Counter(CONCATENATION=1)
+    assert _kinds(apart)["FULLY_CONNECTED"] == 4
+    assert _same(joined, apart, images)
+
+
+def test_what_is_not_joined_for_dense_layers_alone_stays(images: np.ndarray) -> None:
     def two_readers(layers: Any, parts: list[Any]) -> Any:
         means = _joined(layers, parts)
         return layers.Dense(3)(means) + layers.Dense(3, use_bias=True)(layers.ReLU()(means - 0.1))

@@ -164,7 +164,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory, weights_or_none: str) -> 
 
 # A tiny network of few photographs: in integers, distances beyond those of the calibration are cut off early.
 @pytest.mark.parametrize(("variant", "least"), [("float32", 10), ("int8", 4)])
-def test_exports_answer_other_and_are_judged_by_motif(exported: tuple[Path, Path], variant: str, least: int) -> None:
+def test_exports_answer_other_and_are_measured_by_motif(exported: tuple[Path, Path], variant: str, least: int) -> None:
     from batikkit import Classifier
 
     folder, place = exported

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 import batikkit
-from batikkit import BenchedFiles, ExportedFiles, JudgedModel, TrainedRun
+from batikkit import BenchedFiles, EvaluatedModel, ExportedFiles, TrainedRun
 from batikkit.errors import InputError
 from batikkit.steps.export import wanted_variants
 from batikkit.steps.shown import Picture, Pictures, Shown, Table
@@ -27,7 +27,7 @@ from commands import run
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "android_demo_assets"
 STEPS = ("train", "export", "bench", "evaluate")
-RESULTS = (TrainedRun, ExportedFiles, BenchedFiles, JudgedModel)
+RESULTS = (TrainedRun, ExportedFiles, BenchedFiles, EvaluatedModel)
 
 
 @pytest.mark.parametrize("name", STEPS)
@@ -174,15 +174,15 @@ def test_the_steps_do_what_the_commands_do(
     _assert_shown(made, "float16", "100.0 %", f"{made.files['float16'].stat().st_size / 1e6:.2f} MB")
     _assert_drawn(made.plot(), tmp_path / "drawn")
 
-    judged = batikkit.evaluate(made.files["float16"])
-    assert run("evaluate", made.files["float16"], "--out", tmp_path / "judged") == 0
-    expected = read_comparison(tmp_path / "judged" / "evaluation.json")
-    assert dataclasses.replace(judged.comparison, created="") == dataclasses.replace(expected, created="")
-    assert {path.name for path in judged.save(tmp_path / "saved")} == {
-        path.name for path in (tmp_path / "judged").rglob("*") if path.is_file()
+    evaluated = batikkit.evaluate(made.files["float16"])
+    assert run("evaluate", made.files["float16"], "--out", tmp_path / "evaluated") == 0
+    expected = read_comparison(tmp_path / "evaluated" / "evaluation.json")
+    assert dataclasses.replace(evaluated.comparison, created="") == dataclasses.replace(expected, created="")
+    assert {path.name for path in evaluated.save(tmp_path / "saved")} == {
+        path.name for path in (tmp_path / "evaluated").rglob("*") if path.is_file()
     }
-    _assert_shown(judged, "per motif", "across")
-    _assert_drawn(judged.plot(), tmp_path / "drawn")
+    _assert_shown(evaluated, "per motif", "across")
+    _assert_drawn(evaluated.plot(), tmp_path / "drawn")
 
     figures = batikkit.bench(trained.folder, min_seconds=0.1, min_samples=10, json_file=tmp_path / "board.json")
     assert figures.place is not None

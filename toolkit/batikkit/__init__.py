@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batikkit.assets.classifier import Answer, Classifier
     from batikkit.steps.bench import BenchedFiles, bench
-    from batikkit.steps.evaluate import JudgedModel, evaluate
+    from batikkit.steps.evaluate import EvaluatedModel, evaluate
     from batikkit.steps.export import ExportedFiles, export
     from batikkit.steps.train import TrainedRun, train
 
 __version__ = "0.1.0"
 __all__ = [
-    "Answer", "BenchedFiles", "Classifier", "ExportedFiles", "JudgedModel", "TrainedRun", "__version__", "bench",
-    "evaluate", "export", "train",
+    "Answer",
+    "BenchedFiles",
+    "Classifier",
+    "EvaluatedModel",
+    "ExportedFiles",
+    "TrainedRun",
+    "__version__",
+    "bench",
+    "evaluate",
+    "export",
+    "train",
 ]  # fmt: skip
 _HOMES = {
     "Answer": "batikkit.assets.classifier", "Classifier": "batikkit.assets.classifier",
     "train": "batikkit.steps.train", "TrainedRun": "batikkit.steps.train",
-    "evaluate": "batikkit.steps.evaluate", "JudgedModel": "batikkit.steps.evaluate",
+    "evaluate": "batikkit.steps.evaluate", "EvaluatedModel": "batikkit.steps.evaluate",
     "export": "batikkit.steps.export", "ExportedFiles": "batikkit.steps.export",
     "bench": "batikkit.steps.bench", "BenchedFiles": "batikkit.steps.bench",
 }  # fmt: skip

@@ -21,24 +21,27 @@ _ADD_OPTIONS = SCHEMA.unions["BuiltinOptions"].index("AddOptions") + 1  # 0 is n
 
 
 def unjoin(network: Network) -> Network:
-    """The same network, new tensors last, where a dense layer was the only one to read what was joined before it."""
+    """The same network, new tensors last, where none but dense layers read what was joined before them."""
     values, nodes = list(network.values), list(network.nodes)
+    joins: list[Node] = []
     for node in network.nodes:
         join = _joined_for(network, node)
         if join is not None:
             start = nodes.index(node)
             nodes[start : start + 1] = _apart(network, node, join, values)
-            nodes.remove(join)
-    return replace(network, values=tuple(values), nodes=tuple(nodes))
+            joins.append(join)
+    kept = tuple(node for node in nodes if all(node is not join for join in joins))
+    return replace(network, values=tuple(values), nodes=kept)
 
 
 def _joined_for(network: Network, node: Node) -> Node | None:
-    """What joins a dense layer's input along the channels, if it does so for this layer alone."""
+    """What joins a dense layer's input along the channels, if it does so for dense layers alone."""
     if node.kind != "FULLY_CONNECTED":
         return None
     source = node.inputs[0]
     makers = [maker for maker in network.nodes if source in maker.outputs and maker.kind == "CONCATENATION"]
-    alone = len(network.consumers(source)) == 1 and source not in network.outputs
+    readers = (network.nodes[position] for position in network.consumers(source))
+    alone = all(reader.kind == "FULLY_CONNECTED" for reader in readers) and source not in network.outputs
     if not makers or not alone or fused_activation(makers[0]) != NONE:
         return None
     rank = len(network.values[source].shape)

@@ -64,7 +64,7 @@ def evaluate(
     from batikkit.evaluation.subject import find_subject
     from batikkit.evaluation.why import describer_of
     from batikkit.network.texture import best_texture
-    from batikkit.steps.evaluate import judge, known_part
+    from batikkit.steps.evaluate import evaluate_held_out, known_part
 
     known_part(part)
     subject = find_subject(place, runs_dir=runs_dir, labels=labels)
@@ -74,13 +74,13 @@ def evaluate(
     base = subject.run / "evaluation" if subject.run else Path("evaluation")
     folder = out or base / name
     atomic.try_out(folder / "evaluation.html")
-    judged = judge(
+    evaluated = evaluate_held_out(
         subject, Grouping(unit, group_by, best_texture(weights)),
         data=data, part=part, split_file=split_file, labels=labels, runtime=runtime,
     )  # fmt: skip
-    show(judged.comparison, judged.save(folder), json_file=json_file)
+    show(evaluated.comparison, evaluated.save(folder), json_file=json_file)
     if why:
-        _explain(folder, judged.held, judged.predictions, subject.knowledge(), weights)
+        _explain(folder, evaluated.held, evaluated.predictions, subject.knowledge(), weights)
 
 
 def _explain(folder: Path, held: HeldOut, predictions: Predictions, knowledge: Knowledge, weights: str) -> None:

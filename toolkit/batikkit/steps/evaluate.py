@@ -25,7 +25,7 @@ PARTS = ("test", "validation", "train")
 
 
 @dataclass(frozen=True, repr=False)
-class JudgedModel(Shown):
+class EvaluatedModel(Shown):
     """What a model's answers are worth.
 
     Attributes:
@@ -75,7 +75,7 @@ class JudgedModel(Shown):
         return (*written, Path(folder, PREDICTIONS_FILE))
 
 
-def judge(
+def evaluate_held_out(
     subject: Subject,
     grouping: Grouping,
     *,
@@ -84,7 +84,7 @@ def judge(
     split_file: Path | None = None,
     labels: Path | None = None,
     runtime: str | None = None,
-) -> JudgedModel:
+) -> EvaluatedModel:
     """Asks a model about photographs; what it trained on or was chosen with is left out and counted.
 
     Raises:
@@ -106,7 +106,7 @@ def judge(
         warn(line)
     with progress("evaluate") as advance:
         found, predictions = evaluate_subject(subject, held, part=part, runtime=runtime, labels=labels, advance=advance)
-    return JudgedModel(found, predictions, held)
+    return EvaluatedModel(found, predictions, held)
 
 
 def known_part(part: str) -> str:
@@ -132,7 +132,7 @@ def evaluate(
     labels: str | Path | None = None,
     runtime: str | None = None,
     runs_dir: str | Path = "runs",
-) -> JudgedModel:
+) -> EvaluatedModel:
     """Judges a run's model, or a `.tflite` file, on photographs that it has not seen, as `batikkit evaluate` does.
 
     Args:
@@ -159,7 +159,7 @@ def evaluate(
     names = Path(labels) if labels else None
     subject = find_subject(Path(model) if model else None, runs_dir=Path(runs_dir), labels=names)
     grouping = Grouping(known_unit(unit), group_by, best_texture(existing_weights(weights)))
-    return judge(
+    return evaluate_held_out(
         subject, grouping, data=Path(data) if data else None, part=part,
         split_file=Path(split) if split else None, labels=names, runtime=runtime,
     )  # fmt: skip
