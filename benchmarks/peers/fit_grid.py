@@ -94,10 +94,9 @@ def _orders(board: Path | None, budgets: str, everyone: list[Candidate]) -> list
     """Budget -> what fits, fastest first; without a board one of everything."""
     if board is None:
         return [(None, everyone)]
-    from batikkit_benchmarks.table import measured
-
     from batikkit.fit.budget import Ceiling, affordable
     from batikkit_benchmarks.report import read_report
+    from batikkit_benchmarks.table import measured
 
     rows = [row for row in measured(read_report(board)) if row.candidate in everyone]
     limits = [None, *map(float, filter(None, budgets.split(",")))]
