@@ -70,7 +70,7 @@ def paired_answers(known: Known, config: TrainConfig) -> Ints:
     return named
 
 
-def tested_answers(known: Known, splits: Sequence[NDArray[np.str_]], config: TrainConfig) -> Ints:
+def held_out_answers(known: Known, splits: Sequence[NDArray[np.str_]], config: TrainConfig) -> Ints:
     """int64 [N]: what each photograph is named where it is tested, by heads as training solves them.
 
     Args:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from batikkit import atomic
 from batikkit.fit.budget import Budget, Measured, Step, over
 from batikkit.fit.candidates import Candidate
-from batikkit.fit.search import Found, Photographs
 from batikkit.fit.trial import Trial
 from batikkit.intervals import accuracy_interval
+
+if TYPE_CHECKING:
+    from batikkit.fit.search import Found, Photographs
 
 SCHEMA_VERSION = 1
 OUTCOME_FILE, PAGE_FILE = "fit.json", "fit.html"

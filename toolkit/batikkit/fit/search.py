@@ -20,7 +20,7 @@ from batikkit.data.split import SplitRow, assign_folds, encode_split, fold_rows
 from batikkit.digest import file_sha256
 from batikkit.fit.candidates import Candidate
 from batikkit.fit.folder import Identity, SearchFolder
-from batikkit.fit.heads import Known, paired_answers, tested_answers
+from batikkit.fit.heads import Known, held_out_answers, paired_answers
 from batikkit.fit.network import features
 from batikkit.fit.selection import Choice, Truth, choose, finalists
 from batikkit.fit.trial import FULL, SCOUT, Trial, read_trial, write_trial
@@ -169,7 +169,7 @@ class Search:
         tested = np.empty(0, np.int64)
         if rung == FULL:
             splits = [np.array([row.split for row in rows]) for rows in self.photos.splits]
-            tested = tested_answers(known, splits, config)
+            tested = held_out_answers(known, splits, config)
         return Trial(self._made_from(candidate), time.perf_counter() - started, paired_answers(known, config), tested)
 
     def _pixels(self, side: int, scratch: Path) -> NDArray[np.uint8]:

@@ -24,7 +24,7 @@ class Trial:
         made_from: Hash over the weights and settings behind it, hex.
         seconds: That it took, features included.
         paired: int64 [N, K], as `heads.paired_answers`.
-        tested: int64 [N], as `heads.tested_answers`; empty for a scout.
+        tested: int64 [N], as `heads.held_out_answers`; empty for a scout.
     """
 
     made_from: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from batikkit.errors import InputError
-from batikkit.fit.candidates import all_backbones
+from batikkit.fit.candidates import WIDTHS, all_backbones
 from batikkit.network.weight_file import backbone_width, is_hdf5, packed_lite0
 
 Backbone = tuple[str, float]
@@ -36,12 +36,16 @@ def weights_at_hand(named: Sequence[str]) -> dict[Backbone, Path]:
     return found
 
 
-def missing(found: Mapping[Backbone, Path], wanted: Iterable[Backbone] = ()) -> str:
+def missing(found: Mapping[Backbone, Path]) -> str:
     """A sentence on what has to be left out for want of weights; empty: nothing."""
-    absent = [f"{network} {alpha:g}" for network, alpha in (wanted or all_backbones()) if (network, alpha) not in found]
+    widths = {
+        network: [f"{alpha:g}" for alpha in alphas if (network, alpha) not in found]
+        for network, alphas in WIDTHS.items()
+    }
+    absent = [f"{network} at width {', '.join(lacking)}" for network, lacking in widths.items() if lacking]
     if not absent:
         return ""
-    return f"no pretrained weights here for {', '.join(absent)}: left out; --weights PATH brings them in"
+    return f"left out for want of pretrained weights: {'; '.join(absent)}; --weights PATH brings them in"
 
 
 def _downloaded() -> dict[Backbone, Path]:
