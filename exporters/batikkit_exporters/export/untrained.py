@@ -69,16 +69,19 @@ def untrained_files(candidate: Candidate, labels: tuple[str, ...]) -> dict[str, 
 
 
 def _fill(net: Any) -> None:
-    """Weights of one size and patterned sign; biases that differ, since the converter keeps equal constants once."""
+    """Weights of one size and patterned sign. No two layers are alike: the converter keeps equal constants once."""
     chance = np.random.default_rng(0)
     pattern = np.where(chance.random(_PATTERN) < 0.5, -_WEIGHT, _WEIGHT)
-    for layer in net.layers:
+    for number, layer in enumerate(net.layers):
         if isinstance(layer, keras.layers.BatchNormalization):
             count = layer.get_weights()[0].shape[0]
-            values = [np.ones(count), chance.uniform(-0.5, 0.5, count), np.zeros(count), np.ones(count)]
+            # A mean of 0 would make the bias a constant that is there already, under another name.
+            values = [np.ones(count), *chance.uniform(-0.5, 0.5, (2, count)), np.ones(count)]
         else:
             values = [
-                np.resize(pattern, weight.shape) if weight.ndim > 1 else chance.uniform(-0.5, 0.5, weight.shape)
+                np.resize(np.roll(pattern, number), weight.shape)
+                if weight.ndim > 1
+                else chance.uniform(-0.5, 0.5, weight.shape)
                 for weight in layer.get_weights()
             ]
         layer.set_weights([value.astype(np.float32) for value in values])
