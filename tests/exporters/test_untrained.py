@@ -1,18 +1,14 @@
-"""An untrained network's file is the trained one's but for its numbers: as long, and of the same work."""
+"""Untrained networks and the pack that they travel in; that they are as long as trained ones is in `test_fit.py`."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from batikkit.errors import InputError, VerificationError
-from batikkit.fit.candidates import VARIANTS, Candidate
+from batikkit.errors import InputError
 from batikkit.fit.pack import Pack, read_pack, write_pack
-from batikkit.labels import read_labels
 from batikkit.tflite.file import verify_tflite
 
 pytest.importorskip("tensorflow")
@@ -20,45 +16,11 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def exported(stripes_for_training: Path, weights_or_none: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The export folder of a run trained as `fit` trains."""
-    from batikkit.console import progress
-    from batikkit.data.prepared import Grouping, load_dataset
-    from batikkit.training.session import Beginning, Means, train
-    from batikkit_exporters.export.run import export_run
-
-    data = load_dataset(stripes_for_training, grouping=Grouping(unit="copy"), ratios=(0.8, 0.1, 0.1))
-    candidate = Candidate("mobilenet-v2", 0.35, 96)
-    beginning = Beginning(tmp_path_factory.mktemp("runs"), candidate.preset, weights_or_none)
-    quick = dataclasses.replace(candidate.config(), views=1, phase1_epochs=1)
-    trained = train(data, quick, beginning, Means(progress))
-    with contextlib.suppress(VerificationError):  # how right it is after so little is not what is asked
-        export_run(trained.run, variants=VARIANTS, keep=True)
-    return trained.run / "export"
-
-
-@pytest.fixture(scope="module")
-def pack(exported: Path) -> Pack:
-    from batikkit_exporters.export.untrained import untrained_pack
-
-    return untrained_pack([("mobilenet-v2", 0.35)], tuple(read_labels(exported / "labels.txt")))
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_it_is_as_long_as_the_exported_file_and_does_the_same_work(exported: Path, pack: Pack, variant: str) -> None:
-    trained = (exported / f"{variant}.tflite").read_bytes()
-    untrained = pack.file(Candidate("mobilenet-v2", 0.35, 96), variant)
-    assert len(untrained) == len(trained)
-    facts = []
-    for content in (untrained, trained):
-        _, (graph, *_) = verify_tflite(content, name=variant)
-        facts.append(
-            (
-                [(t.shape, t.dtype, t.data is None) for t in graph.tensors],
-                [(o.name, o.version, [t and t.index for t in (*o.inputs, *o.outputs)]) for o in graph.operators],
-            )
-        )
-    assert facts[0] == facts[1]
+def pack(untrained: dict[str, bytes]) -> Pack:
+    return Pack(
+        ("across", "diagonal", "upright"),
+        {("mobilenet-v2", 0.35, variant): content for variant, content in untrained.items()},
+    )
 
 
 def test_the_pack_is_small_and_read_back(pack: Pack, tmp_path: Path) -> None:

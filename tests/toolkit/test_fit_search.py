@@ -110,18 +110,6 @@ def test_a_folder_keeps_one_search(tmp_path: Path) -> None:
         folder.enter(Identity("ab", 5, 0))
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A weight file in Keras' layout; what is in it was drawn by chance."""
-    from batikkit.network.keras_backend import keras
-
-    keras.utils.set_random_seed(1)
-    net = keras.applications.MobileNetV2(alpha=0.35, include_top=False, weights=None, input_shape=(96, 96, 3))
-    file = tmp_path_factory.mktemp("weights") / "mobilenet.h5"
-    net.save_weights(file)
-    return file
-
-
 def start(*words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(WORKER), *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -136,13 +124,13 @@ def answer(child: subprocess.Popen[str]) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_two_processes_share_one_search_and_one_that_is_killed_loses_nothing(
-    stripes_for_training: Path, weights: Path, tmp_path: Path
+    stripes_for_training: Path, random_weights: Path, tmp_path: Path
 ) -> None:
     sys.path.insert(0, str(WORKER.parent))
     from fit_worker import search
 
     shared, alone = tmp_path / "shared", tmp_path / "alone"
-    killed = start(stripes_for_training, weights, shared)
+    killed = start(stripes_for_training, random_weights, shared)
     until = time.monotonic() + 240
     while not list((shared / "trials").glob("*.json")):
         assert killed.poll() is None, killed.communicate()[1][-2000:]
@@ -151,14 +139,14 @@ def test_two_processes_share_one_search_and_one_that_is_killed_loses_nothing(
     os.kill(killed.pid, signal.SIGKILL)
     killed.communicate()
     kept = {file: file.stat().st_mtime_ns for file in (shared / "trials").glob("*.json")}
-    both = [answer(child) for child in [start(stripes_for_training, weights, shared) for _ in range(2)]]
+    both = [answer(child) for child in [start(stripes_for_training, random_weights, shared) for _ in range(2)]]
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
     made = [line for one in both for line in one["made"]]
     assert len(made) == len(set(made)) == 4 - len(kept), "each trial is made once, by one of them"
-    found, whole = search(stripes_for_training, weights, alone)
+    found, whole = search(stripes_for_training, random_weights, alone)
     assert len(whole) == 4
     for one in both:
         assert (one["winner"], one["right"]) == (found.choice.winner.name, found.choice.right.tolist())
-    again, made_again = search(stripes_for_training, weights, alone)
+    again, made_again = search(stripes_for_training, random_weights, alone)
     assert made_again == []
     assert again.choice.winner == found.choice.winner

@@ -14,10 +14,11 @@ pytest.importorskip("tensorflow")
 
 
 @pytest.fixture(scope="module")
-def files() -> dict[int, dict[str, bytes]]:
+def files(untrained: dict[str, bytes]) -> dict[int, dict[str, bytes]]:
     from batikkit_exporters.export.untrained import untrained_files
 
-    return {side: untrained_files(Candidate("mobilenet-v2", 0.35, side), ("a", "b", "c")) for side in (96, 160)}
+    larger = untrained_files(Candidate("mobilenet-v2", 0.35, 160), ("across", "diagonal", "upright"))
+    return {96: untrained, 160: larger}
 
 
 def _facts(content: bytes) -> list[object]:

@@ -59,14 +59,18 @@ def find(asked: Asked) -> tuple[Outcome, PreparedData]:
     lacking = missing(weights)
     if lacking:
         warn(lacking)
+    searched = weights
     if not asked.here:  # before the photographs are looked at; sizes are known when their motifs are
         unsized = {variant: replace(ceiling, size_mb=None) for variant, ceiling in budget.items()}
-        affordable(_table(asked, weights, None)[0], unsized)
+        rows, _ = _table(asked, weights, None)
+        affordable(rows, unsized)
+        known = {(row.candidate.network, row.candidate.alpha) for row in rows}
+        searched = {key: file for key, file in weights.items() if key in known}
     prepared = _prepared(asked, weights)
     photos = photographs(prepared.dataset, folds=asked.folds, ratios=_RATIOS, seed=asked.seed)
     folder = SearchFolder(asked.folder)
     folder.enter(photos.identity)
-    own = _own_pack(folder, weights, prepared.dataset.labels)
+    own = _own_pack(folder, searched, prepared.dataset.labels)
     if asked.here:
         _measure_here(asked, folder, own)
     rows, host = _table(asked, weights, own)
