@@ -91,7 +91,7 @@ def fit(
     Example: batikkit fit photos/ --max-p90-ms 40 --max-size-mb 3 --board board.json
     """
     from batikkit.cli.answer import made
-    from batikkit.cli.fitting import Asked, find, show, train_choice, write_the_pack
+    from batikkit.cli.fitting import Asked, find, going_on_later, show, train_choice, write_the_pack
     from batikkit.console import note
     from batikkit_benchmarks.budget import Limits
 
@@ -106,7 +106,8 @@ def fit(
         made(pack, json_file=json_file)
         note(f"next, on the board: batikkit bench --table {pack.name} --json board.json")
         return
-    outcome, prepared = find(asked)
+    with going_on_later():
+        outcome, prepared = find(asked)
     show(outcome)
     answer = _answer(outcome)
     if train_it:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,25 @@ def find(asked: Asked) -> tuple[Outcome, PreparedData]:
     write_outcome(folder.path(OUTCOME_FILE), outcome)
     atomic.write_text(folder.path(PAGE_FILE), fit_page(outcome))
     return outcome, prepared
+
+
+@contextlib.contextmanager
+def going_on_later() -> Iterator[None]:
+    """Ctrl-C or a batch system's SIGTERM ends the block with one line, also while a network is fine-tuned in it.
+
+    Raises:
+        StoppedError: the user stopped the search.
+    """
+    from batikkit.training.stopping import StoppedError, stoppable
+
+    told = "stopped; finished trials are kept: give the same command to go on"
+    with stoppable(told):
+        try:
+            yield
+        except StoppedError as error:
+            again = StoppedError(told)
+            again.exit_code = error.exit_code
+            raise again from None
 
 
 def ceilings(asked: Asked) -> Budget:
