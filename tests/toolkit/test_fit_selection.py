@@ -10,6 +10,7 @@ import pytest
 from batikkit.errors import InputError
 from batikkit.fit.budget import Ceiling, Measured, affordable, next_steps
 from batikkit.fit.candidates import Candidate, all_backbones, candidates, parse
+from batikkit.fit.outcome import Figure, points
 from batikkit.fit.selection import Truth, choose, finalists, score
 from batikkit.fit.trial import Trial
 
@@ -117,6 +118,22 @@ def test_the_next_step_is_what_one_limit_alone_keeps_out() -> None:
     steps = {step.limit: step.found.candidate.name for step in next_steps(ROWS, both(p90_ms=50, size_mb=1, rss_mb=50))}
     assert steps == {"size_mb": "mobilenet-v2-1-96"}
     assert next_steps(ROWS, both()) == ()
+
+
+def test_the_front_holds_what_nothing_within_the_budget_beats() -> None:
+    right = {"0.35-96": 0.6, "1-96": 0.7, "0.35-288": 0.7, "0.35-128": 0.9}
+    figures = {
+        parse(f"mobilenet-v2-{name}"): Figure(share, (share - 0.1, share + 0.1)) for name, share in right.items()
+    }
+    rows = (*ROWS, row("mobilenet-v2-0.35-128", p90=30, size=640_000))
+    found = points(rows, figures, both(p90_ms=20))
+    assert [point.row.p90_ms for point in found] == sorted(point.row.p90_ms for point in found)
+    assert [(p.row.candidate.name, p.row.variant) for p in found if p.on_front] == [
+        ("mobilenet-v2-0.35-96", "int8"), ("mobilenet-v2-1-96", "int8")
+    ]  # fmt: skip
+    assert {point.row.p90_ms for point in found if not point.fits} == {30, 40}
+    wider = points(rows, figures, both(p90_ms=35))
+    assert [p.row.p90_ms for p in wider if p.on_front] == [2, 6, 30]
 
 
 def test_names_are_read_back() -> None:

@@ -56,7 +56,7 @@ class Candidate:
     @property
     def title(self) -> str:
         """`mobilenet-v2 0.35, 128 px`."""
-        width = f" {self.alpha:g}" if len(WIDTHS[self.network]) > 1 else ""
+        width = f" {self.alpha}" if len(WIDTHS[self.network]) > 1 else ""
         return f"{self.network}{width}, {self.image_size} px"
 
     @property

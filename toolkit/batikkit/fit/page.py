@@ -57,7 +57,7 @@ def _caption(outcome: Outcome) -> str:
         "Each dot is a network at one image size, in its fastest file that fits: filled on the front, with the 95 % "
         "interval of its scout, a classifier on the photographs as they are. The diamond is the choice, trained on all "
         f"views and judged by folds it was not chosen by ({outcome.honest.text}). Ticks below the axis are files that "
-        "the budget keeps out, which were never trained."
+        "the budget keeps out: never trained, but for the scouts of the next step up."
     )
 
 

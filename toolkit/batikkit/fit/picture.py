@@ -133,7 +133,7 @@ def _names(outcome: Outcome, x: Scale, y: Scale) -> list[str]:
     """Names of the front, each a little above its point, pushed up where two would touch."""
     parts: list[str] = []
     taken: list[tuple[float, float, float]] = []
-    for point in reversed(outcome.front):
+    for point in outcome.front:
         assert point.scout is not None
         place, height = x(point.row.p90_ms), y(100 * point.scout.accuracy)
         text = point.row.title
