@@ -287,7 +287,9 @@ def train_choice(asked: Asked, outcome: Outcome, prepared: PreparedData) -> Path
     trained = train(prepared, config, Beginning(asked.runs_dir, candidate.preset, weights), Means(progress))
     export_run(trained.run, variants=(chosen.variant,), report=note)
     with a_part():
-        bench([trained.run], runtime=[chosen.runtime], threads=str(chosen.threads), seed=asked.seed)
+        # A board's runtime and threads may be none that this machine has.
+        runtime, threads = ([chosen.runtime], chosen.threads) if asked.here else (None, 1)
+        bench([trained.run], runtime=runtime, threads=str(threads), seed=asked.seed)
     (result,) = read_report(max((trained.run / BENCH_FOLDER).glob("*.json"))).results
     p90 = result.latency_ms.p90
     here = "" if asked.here else "; the prediction is of the board, this is not it"
