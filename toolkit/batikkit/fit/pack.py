@@ -1,8 +1,8 @@
 """The pack that travels to a board: an untrained network's files per backbone and width, in one small ZIP archive.
 
 One file stands for all image sizes (`tflite.resized`), and its weights repeat themselves, since nothing is learned and
-time does not depend on them: the 48 MB of seven backbones pack to 1.5. Each file is as long as the one that training on the
-same motifs and exporting will give.
+time does not depend on them: the 48 MB of seven backbones pack to 1.5. Each file is as long as the one that training on
+the same motifs and exporting will give.
 """
 
 from __future__ import annotations
