@@ -251,7 +251,7 @@ def show(outcome: Outcome) -> None:
     table = Table(box=SIMPLE_HEAD, title=f"{outcome.budget}, on {outcome.board}", title_justify="left", pad_edge=False)
     for number, column in enumerate(("front", "file", "p90 ms", "size MB", "RAM MB", "scout (95 %)")):
         table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True)
-    for point in outcome.front:
+    for point in outcome.named:
         row = point.row
         table.add_row(
             row.candidate.title, row.variant, f"{row.p90_ms:.2f}" + ("" if row.valid else " (!)"),

@@ -109,6 +109,11 @@ class Outcome:
         """The front, fastest first."""
         return tuple(point for point in self.points if point.on_front)
 
+    @property
+    def named(self) -> tuple[Point, ...]:
+        """The front, and the choice, which its full trial may have put before those whose scouts did better."""
+        return tuple(point for point in self.points if point.on_front or point.row == self.chosen)
+
 
 def points(rows: Sequence[Measured], scouts: Mapping[Candidate, Figure], budget: Budget) -> tuple[Point, ...]:
     """Every file with its scout's figure, fastest first."""

@@ -24,7 +24,7 @@ def fit_page(outcome: Outcome) -> str:
         *(_WARNING.format(note) for note in outcome.notes),
         _cards(outcome),
         _FIGURE.format(Html(front_picture(outcome)), _caption(outcome)),
-        Html("<h2>The front</h2><div class='card'>{}</div>").format(_table(outcome, outcome.front)),
+        Html("<h2>The front</h2><div class='card'>{}</div>").format(_table(outcome, outcome.named)),
         _steps(outcome),
         Html("<h2>Do it</h2><p>This trains, exports and benches the choice:</p><div class='card'><code>{}</code></div>")
         .format(outcome.command),
@@ -54,10 +54,10 @@ def _range(outcome: Outcome) -> str:
 
 def _caption(outcome: Outcome) -> str:
     return (
-        "Each dot is a network at one image size, in its fastest file that fits: filled on the front, with the 95 % "
-        "interval of its scout, a classifier on the photographs as they are. The diamond is the choice, trained on all "
-        f"views and judged by folds it was not chosen by ({outcome.honest.text}). Ticks below the axis are files that "
-        "the budget keeps out: never trained, but for the scouts of the next step up."
+        "Each dot is a network at one image size, in its fastest file that fits: filled on the front and where chosen, "
+        "with the 95 % interval of its scout, a classifier on the photographs as they are. The diamond is the choice, "
+        f"trained on all views and judged by folds it was not chosen by ({outcome.honest.text}). Ticks below the axis "
+        "are files that the budget keeps out: never trained, but for the scouts of the next step up."
     )
 
 

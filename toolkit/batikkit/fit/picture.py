@@ -114,9 +114,10 @@ def _dot(outcome: Outcome, point: Point, x: Scale, y: Scale) -> str:
     place, colour = x(point.row.p90_ms), _colour(outcome, point)
     low, high = (100 * bound for bound in point.scout.interval)
     whisker = element("line", x1=place, x2=place, y1=y(low), y2=y(high), class_=f"whisker {colour}")
-    state = "point" if point.on_front else "point open"
+    named = point in outcome.named
+    state = "point" if named else "point open"
     shape = marker(0, place, y(100 * point.scout.accuracy), 5.5, class_=f"{state} {colour}")
-    return tooltip(f"{point.row.text}; scout {point.scout.text}", (whisker if point.on_front else "") + shape)
+    return tooltip(f"{point.row.text}; scout {point.scout.text}", (whisker if named else "") + shape)
 
 
 def _chosen(outcome: Outcome, x: Scale, y: Scale) -> str:
@@ -133,7 +134,7 @@ def _names(outcome: Outcome, x: Scale, y: Scale) -> list[str]:
     """Names of the front, each a little above its point, pushed up where two would touch."""
     parts: list[str] = []
     taken: list[tuple[float, float, float]] = []
-    for point in outcome.front:
+    for point in outcome.named:
         assert point.scout is not None
         place, height = x(point.row.p90_ms), y(100 * point.scout.accuracy)
         text = point.row.title
