@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ from batikkit.tflite.resized import resized
 SCHEMA_VERSION = 1
 PACK_FILE = "pack.json"
 _LARGEST = 200_000_000
+_DAMAGE = (
+    zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError
+)  # fmt: skip
+"""What `zipfile` and `json` say of damaged, encrypted and foreign archives."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -77,7 +82,7 @@ def read_pack(path: Path) -> Pack:
             labels = tuple(map(str, facts["labels"]))
     except OSError as error:
         raise InputError(f"cannot read pack {path}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, NotImplementedError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{path} is no pack ({error}): make one with 'batikkit fit photos/ --pack PACK'") from error
     if not files:
         raise InputError(f"{path} holds no network: make one with 'batikkit fit photos/ --pack PACK'")
