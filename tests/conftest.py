@@ -106,6 +106,35 @@ def trained_run(stripes_for_training: Path, weights_035: Path, tmp_path_factory:
 
 
 @pytest.fixture(scope="session")
+def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MobileNetV2 0.35 in the layout of Keras' weight files; what is in it was drawn by chance."""
+    pytest.importorskip("tf_keras")
+    from batikkit.network.keras_backend import keras
+
+    keras.utils.set_random_seed(1)
+    net = keras.applications.MobileNetV2(alpha=0.35, include_top=False, weights=None, input_shape=(96, 96, 3))
+    for layer in net.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.3
+    pixels = np.random.default_rng(1).uniform(-1, 1, (8, 6, 6, 3)).repeat(16, axis=1).repeat(16, axis=2)
+    for _ in range(6):  # statistics as training would leave them: without them random weights saturate
+        net(pixels.astype(np.float32), training=True)
+    file = tmp_path_factory.mktemp("weights") / "mobilenet.h5"
+    net.save_weights(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def untrained() -> dict[str, bytes]:
+    """MobileNetV2 0.35 at 96 px as `fit --pack` makes it for the stripes: variant -> file."""
+    pytest.importorskip("tensorflow")
+    from batikkit.fit.candidates import Candidate
+    from batikkit_exporters.export.untrained import untrained_files
+
+    return untrained_files(Candidate("mobilenet-v2", 0.35, 96), ("across", "diagonal", "upright"))
+
+
+@pytest.fixture(scope="session")
 def tflite_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small classifier as float32, float16, dynamic and int8 .tflite, and others/ with many operators; read only."""
     ready = os.environ.get("BATIKKIT_TEST_TFLITE")

@@ -54,6 +54,17 @@ class Settings:
                 raise InputError(f"{option} {value:g}: it must be at least {low}")
 
 
+@dataclass(frozen=True)
+class Least:
+    """How much is measured of each file where nothing else is asked for."""
+
+    runs: int
+    seconds: float
+
+
+OF_A_FILE, OF_A_TABLE = Least(100, 5.0), Least(40, 1.0)
+"""A table has a hundred files, and is to take minutes on a board."""
+
 OFFICIAL_RUNS, OFFICIAL_SECONDS = 1024, 60.0
 """What MLPerf asks of a single-stream latency."""
 OFFICIAL_PROCESSES = 3

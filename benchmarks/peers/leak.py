@@ -41,7 +41,7 @@ def features_of(dataset: Dataset, weights: Path, image_size: int) -> NDArray[np.
 
     model = build_model(TrainConfig(image_size=image_size), classes=len(dataset.labels), weights=weights)
     pooling = next(layer.name for layer in model.layers if "Pooling" in type(layer).__name__)
-    frozen = FrozenFeatures(model, (pooling,))
+    frozen = FrozenFeatures.of(model, (pooling,))
     parts = []
     with progress("features") as advance:
         for start in range(0, len(dataset.samples), 64):

@@ -69,7 +69,7 @@ def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, k
     folder = keep / hashlib.sha256(repr(key).encode()).hexdigest()[:12]
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        extract = FrozenFeatures(net, layers)
+        extract = FrozenFeatures.of(net, layers)
 
         def augmented(view: int, indices: NDArray[np.intp]) -> NDArray[np.float32]:
             return draw_views(pixels[indices], config=config, view=view, indices=indices)

@@ -31,8 +31,7 @@ from batikkit.picture_files import find_pictures
 from batikkit.settings import TrainConfig
 from batikkit.training import convex
 from batikkit.training.features import FrozenFeatures
-from batikkit.training.head import penalties
-from batikkit.training.others import MOST_COMPONENTS, fit_other
+from batikkit.training.others import fit_other
 from batikkit.training.views import draw_views
 
 Floats = NDArray[np.float64]
@@ -46,7 +45,7 @@ class Pictures:
     def __init__(self, config: TrainConfig, weights: str) -> None:
         net = model.build_model(config, classes=2, weights=weights)
         self.config, self._layer = config, model.pooled_layer(net)
-        self._extract = FrozenFeatures(net, (self._layer,))
+        self._extract = FrozenFeatures.of(net, (self._layer,))
 
     def features(self, pixels: NDArray[np.uint8], *, view: int | None = None) -> Floats:
         """[N, D] of uint8 [N, S, S, 3], plain or as a view of the training."""
@@ -74,7 +73,7 @@ def solve(seen: Floats, labels: NDArray[np.int64], checked: Floats, truth: NDArr
         scaling.scaled(seen.astype(np.float32)), targets.astype(np.float32), weights.astype(np.float32)
     )
     size, flat, best = seen.shape[1] * classes, np.zeros((seen.shape[1] + 1) * classes), (np.inf, None)
-    for penalty in penalties(6):
+    for penalty in convex.penalties(6):
         flat = convex.minimize(convex.with_penalty(loss, penalty, kernel_size=size), flat)
         kernel, bias = scaling.unscaled(*convex.split(flat, seen.shape[1], classes))
         value = convex.cross_entropy(checked @ kernel + bias, truth)
@@ -86,7 +85,7 @@ def solve(seen: Floats, labels: NDArray[np.int64], checked: Floats, truth: NDArr
 def scores_of(seen: Floats, labels: NDArray[np.int64], checked: Floats, truth: NDArray[np.int64]) -> dict[str, Score]:
     """Each score, larger for what looks more like a known motif."""
     kernel, bias = solve(seen, labels, checked, truth)
-    other = fit_other(seen, checked, kernel, bias, components=MOST_COMPONENTS)
+    other = fit_other(seen, checked, kernel, bias)
     middle, scale = seen.mean(axis=0), seen.std(axis=0) + 1e-6
     unit = _unit((seen - middle) / scale)
     whitened = seen @ other.projection + other.offset

@@ -15,7 +15,8 @@ import typer
 from batikkit.cli import app, main
 
 MAKERS = {
-    "quickstart", "data split", "data synth", "train", "compare", "evaluate", "export", "bench", "report", "assets",
+    "quickstart", "data split", "data synth", "train", "compare", "fit", "evaluate", "export", "bench", "report",
+    "assets",
 }  # fmt: skip
 WITHOUT_ANSWER = {"demo"}
 """It serves until Ctrl-C."""

@@ -17,9 +17,9 @@ from batikkit.errors import InputError
 from batikkit.network import model
 from batikkit.settings import TrainConfig
 from batikkit.training import head
+from batikkit.training.convex import penalties
 from batikkit.training.distributed import Workers
 from batikkit.training.feeds import reserve
-from batikkit.training.head import penalties
 from batikkit.training.inputs import Features, Inputs, Share, Split
 from batikkit.training.loop import fit
 from batikkit.training.schedule import DivergedError, phases

@@ -82,7 +82,7 @@ def test_cached_features_agree_with_keras(weights_035: Path) -> None:
     net = model.build_model(SMALL, classes=3, weights=weights_035)
     layers = ("block_10_project_BN", model.POOL)
     images = np.random.default_rng(0).integers(0, 256, (37, 96, 96, 3)).astype(np.float32)
-    extracted = FrozenFeatures(net, layers)(images)
+    extracted = FrozenFeatures.of(net, layers)(images)
     plain = keras.Model(net.input, [net.get_layer(name).output for name in layers])(images)
     for name, reference in zip(layers, plain, strict=True):
         assert extracted[name].shape == reference.shape
@@ -93,7 +93,7 @@ def test_written_features_keep_view_and_image_apart(tmp_path: Path, weights_035:
     from batikkit.training.features import FrozenFeatures, fill_features, new_features
 
     net = model.build_model(SMALL, classes=3, weights=weights_035)
-    extract = FrozenFeatures(net, (model.POOL,))
+    extract = FrozenFeatures.of(net, (model.POOL,))
     rng = np.random.default_rng(1)
     views = rng.integers(0, 256, (2, 35, 96, 96, 3)).astype(np.float32)
     kept = new_features(tmp_path, "train", extract.shapes[model.POOL], count=35, views=2)

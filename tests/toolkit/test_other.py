@@ -26,7 +26,7 @@ def learned() -> tuple[object, np.ndarray, np.ndarray, np.ndarray]:
     from batikkit.training.others import fit_other
 
     kernel, bias = RNG.normal(0, 0.4, (WIDTH, CLASSES)), RNG.normal(0, 0.4, CLASSES)
-    return fit_other(_clouds(200), _clouds(60), kernel, bias, components=24), kernel, bias, _clouds(100)
+    return fit_other(_clouds(200), _clouds(60), kernel, bias), kernel, bias, _clouds(100)
 
 
 def _clouds(count: int) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_the_network_computes_what_the_formula_says(tmp_path: Path) -> None:
     body = type(net)(net.input, net.get_layer(model.pooled_layer(net)).output)
     features = body(pixels.astype(np.float32), training=False).numpy().astype(np.float64)
     kernel, bias = (np.asarray(values, np.float64) for values in net.get_layer(model.HEAD).get_weights())
-    fitted = fit_other(features[:6], features[6:10], kernel, bias, components=5)
+    fitted = fit_other(features[:6], features[6:10], kernel, bias)
     write_other(tmp_path / "other.npz", fitted)
     other = read_other(tmp_path / "other.npz")
     grown = with_other(net, other)

@@ -84,7 +84,7 @@ def _write(path: Path, file: MadeFile, plan: Plan) -> None:
     io = plan.options.io if file.variant.activations == "int8" else "uint8"
     content = file.made.content
     if io == "uint8":  # consumers of metadata refuse int8 pixels
-        content = attach_metadata(content, info=_info(plan.source, file.variant, plan.options.license))
+        content = attach_metadata(content, info=describing(plan.source, file.variant, plan.options.license))
     path.write_bytes(content)
     model = prove_contract(path, file.variant, labels=plan.source.labels, io=io)
     check_compat(model, plan.options.compat)
@@ -113,8 +113,8 @@ def _exported(path: Path, file: MadeFile, plan: Plan, *, proof: Proof, drawn: Ca
     return Exported(path, manifest, file.seconds)
 
 
-def _info(source: Source, variant: Variant, terms: str) -> ModelInfo:
-    """What the file says of itself; the hashes tie it to the photographs it was trained on."""
+def describing(source: Source, variant: Variant, terms: str) -> ModelInfo:
+    """What a file says of itself; the hashes tie it to the photographs it was trained on."""
     data = hashlib.sha256("".join(sorted(row.sample.sha256 for row in source.rows)).encode()).hexdigest()
     return ModelInfo(
         name=f"Batik motif classifier, {variant.name}",

@@ -6,7 +6,7 @@ methods clip the rare for the sake of the many; which one helps is a property of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,21 @@ def lay_grids(
         method: One of `METHODS`.
         wide: Positions of tensors that get 16 bits.
     """
+
+    def covered(index: int, dtype: str) -> tuple[float, float]:
+        return find_range(observed[index], method=method, dtype=dtype)
+
+    return _laid(network, covered, wide)
+
+
+def lay_grids_over(network: Network, ranges: Mapping[int, tuple[float, float]]) -> dict[int, Grid]:
+    """The same over given ranges, by position."""
+    return _laid(network, lambda index, _dtype: ranges[index], frozenset())
+
+
+def _laid(
+    network: Network, covered: Callable[[int, str], tuple[float, float]], wide: frozenset[int]
+) -> dict[int, Grid]:
     grids: dict[int, Grid] = {network.inputs[0]: Grid(1.0, -128)}
     for node in network.nodes:
         index = node.outputs[0]
@@ -46,7 +61,7 @@ def lay_grids(
         elif rule == COPIED:
             grids[index] = grids[node.inputs[0]]
         else:
-            grids[index] = grid_over(*find_range(observed[index], method=method, dtype=dtype), dtype)
+            grids[index] = grid_over(*covered(index, dtype), dtype)
     _share_joined(network, grids)
     return grids
 

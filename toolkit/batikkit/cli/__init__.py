@@ -23,6 +23,7 @@ from batikkit.cli.demo import demo
 from batikkit.cli.doctor import doctor
 from batikkit.cli.evaluate import evaluate
 from batikkit.cli.export import export
+from batikkit.cli.fit import fit
 from batikkit.cli.foundation import numpy_trouble
 from batikkit.cli.grammar import USAGE_ERROR, Command, usage_error
 from batikkit.cli.predict import predict
@@ -63,6 +64,7 @@ app.add_typer(data, name="data")
 app.command(cls=Command)(presets)
 app.command(cls=Command)(train)
 app.command(cls=Command)(compare)
+app.command(cls=Command)(fit)
 app.command(cls=Command)(evaluate)
 app.command(cls=Command)(export)
 app.command(cls=Command)(predict)

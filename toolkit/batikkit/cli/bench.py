@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batikkit.cli.board_table import refuse_with_table, table_of
 from batikkit.cli.options import InputRange, JsonFile, Logits, Quiet, RunsDir, Seed, pair
 
 if TYPE_CHECKING:
-    from batikkit_benchmarks.budget import Budget
+    from batikkit_benchmarks.budget import Budget, Limits
     from batikkit_benchmarks.plan import Settings
     from batikkit_benchmarks.report import BenchReport
     from batikkit_benchmarks.targets import Selection
@@ -34,8 +35,14 @@ def bench(
         int | None,
         typer.Option(help="Fresh processes for each; p50 gets their spread.", show_default="1, with --official 3"),
     ] = None,
-    min_seconds: Annotated[float, typer.Option(help="Measure in each process at least this long.")] = 5.0,
-    min_samples: Annotated[int, typer.Option(help="Time at least this many answers of each.")] = 100,
+    min_seconds: Annotated[
+        float | None,
+        typer.Option(help="Measure in each process at least this long.", show_default="5, with --table 1"),
+    ] = None,
+    min_samples: Annotated[
+        int | None,
+        typer.Option(help="Time at least this many answers of each.", show_default="100, with --table 40"),
+    ] = None,
     warmup: Annotated[int, typer.Option(help="Answers before the timed ones.")] = 10,
     official: Annotated[bool, typer.Option("--official", help="1024 runs and 60 s as MLPerf, 3 processes.")] = False,
     pin: Annotated[str | None, typer.Option(metavar="CPUS", help="Confine to CPUs such as 2,3, or 'auto'.")] = None,
@@ -47,6 +54,12 @@ def bench(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Verify, load and run each file once; measure nothing.")
     ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PACK", help="Measure the untrained networks of 'batikkit fit --pack' instead, for 'fit --board'."
+        ),
+    ] = None,
     phone: Annotated[
         bool,
         typer.Option(
@@ -104,33 +117,45 @@ def bench(
     """
     from batikkit_benchmarks.budget import Limits
     from batikkit_benchmarks.host import read_host
-    from batikkit_benchmarks.plan import OFFICIAL_PROCESSES, OFFICIAL_RUNS, OFFICIAL_SECONDS, Settings
+    from batikkit_benchmarks.plan import (
+        OF_A_FILE,
+        OF_A_TABLE,
+        OFFICIAL_PROCESSES,
+        OFFICIAL_RUNS,
+        OFFICIAL_SECONDS,
+        Settings,
+    )
     from batikkit_benchmarks.targets import select
 
     usable_cores = read_host().usable_cores
     counts = _threads(threads, usable_cores)
     limits = Limits(max_p90_ms, max_size_mb, max_rss_mb, max_drop, max_drop_upper, min_agreement=min_agreement)
-    gates = _budget(budget, limits)
+    gates, least = budget_of(budget, limits), OF_A_TABLE if table else OF_A_FILE
     settings = Settings(
         runtimes=_runtimes(runtime),
         threads=counts,
         processes=processes if processes is not None else OFFICIAL_PROCESSES if official else 1,
         warmup=warmup,
-        min_runs=OFFICIAL_RUNS if official else min_samples,
-        min_seconds=OFFICIAL_SECONDS if official else min_seconds,
+        min_runs=OFFICIAL_RUNS if official else least.runs if min_samples is None else min_samples,
+        min_seconds=OFFICIAL_SECONDS if official else least.seconds if min_seconds is None else min_seconds,
         seed=seed,
         cpus=_cpus(pin, max(counts)),
         data=str(data) if data else None,
         input_range=pair(input_range),
         logits=logits,
     )
+    if table:
+        refuse_with_table({"--phone": phone, "--dry-run": dry_run, "--data": data, "DIR": places})
+        with table_of(table) as selection:
+            measure(selection, settings, gates, json_file, junit)
+        return
     selection = select(places or [], runs_dir=runs_dir)
     if phone:
         _serve(selection, settings, gates, json_file, address, litert_js)
     elif dry_run:
         _rehearse(selection, settings)
     else:
-        _measure(selection, settings, gates, json_file, junit)
+        measure(selection, settings, gates, json_file, junit)
 
 
 def _runtimes(named: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -177,10 +202,10 @@ def _numbers(wanted: str, option: str, word: str) -> tuple[int, ...]:
         raise InputError(f"{option} {wanted!r}: write numbers such as 1,2, or {word}") from None
 
 
-def _budget(name: str | None, limits: object) -> Budget:
-    from batikkit_benchmarks.budget import Budget, Limits, merge, read_budget
+def budget_of(name: str | None, limits: Limits) -> Budget:
+    """A named budget, or none, with limits of the command line in their place."""
+    from batikkit_benchmarks.budget import Budget, merge, read_budget
 
-    assert isinstance(limits, Limits)
     found = read_budget(name) if name else Budget()
     variants = {variant: merge(own, limits) for variant, own in found.variants.items()}
     return Budget(merge(found.everywhere, limits), variants)
@@ -215,9 +240,10 @@ def _rehearse(selection: Selection, settings: Settings) -> None:
         raise typer.Exit(1)
 
 
-def _measure(
+def measure(
     selection: Selection, settings: Settings, budget: Budget, json_file: Path | None, junit: Path | None
 ) -> None:
+    """Benches, keeps what was measured, shows it; the exit code is 1 where a gate or a file failed."""
     from batikkit.cli.answer import made
     from batikkit.console import note
     from batikkit.errors import InputError

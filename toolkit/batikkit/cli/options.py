@@ -57,6 +57,12 @@ def pair(wanted: str | None) -> tuple[float, float] | None:
     return low, high
 
 
+def was_given(context: typer.Context, name: str) -> bool:
+    """Whether the user wrote the option or argument of that parameter, or left it out."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
 # Settings of a training, for every command that trains.
 Preset = Annotated[str, typer.Option(help="Settings: a preset's name or a .toml file.", rich_help_panel=SETTINGS_PANEL)]
 Overrides = Annotated[

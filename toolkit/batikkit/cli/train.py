@@ -27,6 +27,7 @@ from batikkit.cli.options import (
     TrainSeed,
     Unit,
     Weights,
+    was_given,
 )
 from batikkit.errors import InputError
 from batikkit.nearest import choices
@@ -192,7 +193,7 @@ def _only_batch_size(context: typer.Context, overrides: Sequence[str]) -> int | 
     given = [
         option.opts[0]
         for option in context.command.params
-        if option.name not in RESUME_TAKES and _was_given(context, option.name or "")
+        if option.name not in RESUME_TAKES and was_given(context, option.name or "")
     ]
     given += [text for text in overrides if not text.startswith("batch_size=")]
     if given:
@@ -201,8 +202,3 @@ def _only_batch_size(context: typer.Context, overrides: Sequence[str]) -> int | 
             "be changed), or train a new run"
         )
     return load_config("paper", overrides=overrides).batch_size if overrides else None
-
-
-def _was_given(context: typer.Context, name: str) -> bool:
-    source = context.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"

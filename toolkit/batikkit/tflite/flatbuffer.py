@@ -146,7 +146,7 @@ class Table:
         return self.values[name] or []
 
 
-def read_flatbuffer(data: bytes, schema: Schema, root: str, *, identifier: bytes) -> Table:
+def read_flatbuffer(data: bytes | bytearray, schema: Schema, root: str, *, identifier: bytes) -> Table:
     """Decode and verify a whole flatbuffer; bytes after it (such as a ZIP archive) are allowed.
 
     Raises:
@@ -163,7 +163,7 @@ def read_flatbuffer(data: bytes, schema: Schema, root: str, *, identifier: bytes
 class _Reader:
     """The state of one decoding pass."""
 
-    def __init__(self, data: bytes, schema: Schema) -> None:
+    def __init__(self, data: bytes | bytearray, schema: Schema) -> None:
         self._data = data
         self._schema = schema
         self._tables: dict[tuple[int, str], Table | None] = {}

@@ -20,8 +20,17 @@ MEMORY = 10
 MOST_STEPS = 1000
 TOLERANCE = 1e-5
 """Of the largest component of the gradient, for a loss in nats over features of unit variance."""
+STRONGEST, WEAKEST = 1.0, 0.01
+"""Penalties on features of unit variance, for a mean loss in nats: from too strong to nearly none."""
 _ENOUGH = 1e-4  # of the decrease that the slope promises (Armijo)
 _HALVINGS = 30
+
+
+def penalties(count: int) -> Floats:
+    """Float64 [count], from strong to weak in equal steps of their logarithm; the middle one if there is only one."""
+    if count == 1:
+        return np.array([np.sqrt(STRONGEST * WEAKEST)])
+    return np.geomspace(STRONGEST, WEAKEST, count)
 
 
 @dataclass(frozen=True, eq=False)

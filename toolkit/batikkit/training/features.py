@@ -31,19 +31,21 @@ class FrozenFeatures:
     batches of 4.
 
     Args:
-        model: The whole Keras model; its weights are copied into the interpreter.
-        layers: Names of the layers whose outputs are wanted.
+        content: A `.tflite` file: float32 [1, S, S, 3] in.
+        shapes: Layer -> shape of its output [...], which tells outputs apart.
     """
 
-    def __init__(self, model: Any, layers: tuple[str, ...]) -> None:
+    def __init__(self, content: bytes, shapes: Mapping[str, tuple[int, ...]]) -> None:
         self.seconds = 0.0  # spent in the interpreters so far
-        body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
-        content = convert(converter(freeze(body, batch=1)))
         self._interpreters = [_interpreter(content) for _ in range(worker_count())]
-        self.shapes: dict[str, tuple[int, ...]] = {
-            name: tuple(model.get_layer(name).output.shape[1:]) for name in layers
-        }
+        self.shapes = dict(shapes)
         self._outputs = _match_outputs(self._interpreters[0], self.shapes)
+
+    @classmethod
+    def of(cls, model: Any, layers: tuple[str, ...]) -> FrozenFeatures:
+        """The outputs of some layers of a Keras model, whose weights are copied into the interpreter."""
+        shapes = {name: tuple(model.get_layer(name).output.shape[1:]) for name in layers}
+        return cls(frozen_part(model, layers), shapes)
 
     def __call__(self, images: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """Runs float32 [N, S, S, 3] (0..255); returns float32 [N, ...] per layer."""
@@ -64,6 +66,12 @@ class FrozenFeatures:
             list(pool.map(run, range(lanes)))
         self.seconds += time.perf_counter() - started
         return found
+
+
+def frozen_part(model: Any, layers: tuple[str, ...]) -> bytes:
+    """What gives the outputs of some layers, as the `.tflite` file that `FrozenFeatures` runs."""
+    body = keras.Model(model.input, [model.get_layer(name).output for name in layers])
+    return convert(converter(freeze(body, batch=1)))
 
 
 def new_features(folder: Path, name: str, shape: tuple[int, ...], *, count: int, views: int) -> NDArray[np.float16]:

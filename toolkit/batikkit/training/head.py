@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from batikkit.network import model
 from batikkit.runs.history import Epoch
@@ -18,16 +17,6 @@ from batikkit.training.inputs import Inputs
 from batikkit.training.schedule import DivergedError, Patience, Phase, score
 from batikkit.training.state import State
 from batikkit.training.targets import image_weights, one_hot, smooth
-
-STRONGEST, WEAKEST = 1.0, 0.01
-"""Penalties on features of unit variance, for a mean loss in nats: from too strong to nearly none."""
-
-
-def penalties(count: int) -> NDArray[np.float64]:
-    """Float64 [count], from strong to weak in equal steps of their logarithm; the middle one if there is only one."""
-    if count == 1:
-        return np.array([np.sqrt(STRONGEST * WEAKEST)])
-    return np.geomspace(STRONGEST, WEAKEST, count)
 
 
 def solve_head(
@@ -52,7 +41,7 @@ def solve_head(
     for epoch in range(state.epoch, phase.epochs):
         started = time.perf_counter()
         tell(f"phase {number + 1}: {phase.name}", epoch, phase.epochs)
-        flat = problem.solve(penalties(phase.epochs)[epoch], flat)
+        flat = problem.solve(convex.penalties(phase.epochs)[epoch], flat)
         kernel, bias = problem.unscaled(flat)
         weights = dict(zip(names, (kernel.astype(np.float32), bias.astype(np.float32)), strict=True))
         loss, accuracy = problem.training(flat)

@@ -185,7 +185,7 @@ class Inputs:
         """
         wanted = {name: self._features[name] for name in cuts}
         begun = self.drawn(cuts[0])
-        frozen = FrozenFeatures(net, tuple(wanted))
+        frozen = FrozenFeatures.of(net, tuple(wanted))
         rooms = {name: features.train for name, features in wanted.items()}
         fill_features(rooms, frozen, self._view, views=range(begun, views), advance=advance)
         if not begun:

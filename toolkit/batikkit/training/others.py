@@ -13,7 +13,7 @@ from batikkit.console import warn
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.network import model
-from batikkit.network.other import SHARPNESS, Floats, Other
+from batikkit.network.other import COMPONENTS, SHARPNESS, Floats, Other
 from batikkit.picture_files import find_pictures
 from batikkit.settings import TrainConfig
 from batikkit.training import convex
@@ -24,7 +24,6 @@ from batikkit.training.views import draw_views
 LEAST_VALIDATION = 10
 """Fewest validation photographs from which a limit is taken."""
 LEAST_OTHERS = 10
-MOST_COMPONENTS = 256
 SHRINKAGE = 0.05
 FLOOR = 1e-3
 WITHIN = 0.95
@@ -53,7 +52,7 @@ def learn_other(net: Any, config: TrainConfig, train: Split, validation: Split, 
         InputError: too few strangers can be read.
     """
     layer = model.pooled_layer(net)
-    extract = FrozenFeatures(net, (layer,))
+    extract = FrozenFeatures.of(net, (layer,))
 
     def features(pixels: NDArray[np.uint8], *, view: int | None = None) -> Floats:
         parts = []
@@ -66,7 +65,7 @@ def learn_other(net: Any, config: TrainConfig, train: Split, validation: Split, 
 
     seen = np.concatenate([features(train.pixels), features(train.pixels, view=0)])
     checked = features(validation.pixels)
-    other = fit_other(seen, checked, *_head(net), components=len(train.pixels) // 2)
+    other = fit_other(seen, checked, *_head(net))
     if not strangers:
         return other
     shown = features(_readable(strangers, config.image_size))
@@ -94,25 +93,25 @@ def _head(net: Any) -> tuple[Floats, Floats]:
     return np.asarray(kernel, np.float64), np.asarray(bias, np.float64)
 
 
-def fit_other(seen: Floats, checked: Floats, kernel: Floats, bias: Floats, *, components: int) -> Other:
+def fit_other(seen: Floats, checked: Floats, kernel: Floats, bias: Floats) -> Other:
     """The distance alone.
 
     Args:
         seen: [N, D] features of training photographs.
         checked: [M, D] of validation photographs.
         kernel: [D, C] of the head; `bias`: [C].
-        components: Most principal components to look at, besides `MOST_COMPONENTS`.
     """
     middle, scale = seen.mean(axis=0), seen.std(axis=0)
     # Features that motifs hardly use tell most, so the floor only keeps out those of rounding.
     scale = scale + FLOOR * scale.mean()
     standard = (seen - middle) / scale
     _, values, axes = np.linalg.svd(standard, full_matrices=False)
-    kept = max(1, min(components, MOST_COMPONENTS, len(values) - 1))
+    kept = max(1, min(COMPONENTS, len(values) - 1))
     variance = np.square(values[:kept]) / len(seen)
     # The smallest variances are estimated too small, and nothing should hang on one of them.
     variance = (1 - SHRINKAGE) * variance + SHRINKAGE * variance.mean()
-    projection = axes[:kept].T / np.sqrt(variance) / scale[:, None]
+    projection = np.zeros((seen.shape[1], COMPONENTS))
+    projection[:, :kept] = axes[:kept].T / np.sqrt(variance) / scale[:, None]
     offset = -middle @ projection
     distances = np.square(checked @ projection + offset).sum(axis=1)
     limit, spread = float(np.quantile(distances, WITHIN)), float(distances.std()) or 1.0

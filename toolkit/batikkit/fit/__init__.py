@@ -1,0 +1,1 @@
+"""The most right network within a board's budget: what fits is searched, what does not is never trained."""
