@@ -13,7 +13,7 @@ from batikkit.config import load_config
 from batikkit.errors import InputError
 from batikkit.labels import OTHER, among_motifs, motif_count, read_labels
 from commands import run
-from conftest import write_stripes
+from drawn_stripes import write_stripes
 
 RNG = np.random.default_rng(11)
 WIDTH, CLASSES = 24, 3

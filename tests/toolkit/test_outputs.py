@@ -17,7 +17,7 @@ from batikkit import atomic
 from batikkit.cli import app
 from batikkit.errors import InputError
 from commands import run
-from conftest import write_stripes
+from drawn_stripes import write_stripes
 
 ASSETS = Path(__file__).resolve().parents[2] / "android_demo_assets"
 
