@@ -153,9 +153,10 @@ def train(
         else:
             assert data is not None
             check_precision(config)
+            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others, begun=begun)
+            beginning.check()
             grouping = grouping_of(unit, group_by, weights)
             prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
-            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others, begun=begun)
             trained = session.train(prepared, config, beginning, means)
         _tell(trained, workers, json_file)
 

@@ -67,6 +67,7 @@ def train(
     preset: str = "paper",
     settings: Mapping[str, object] | None = None,
     weights: str = "imagenet",
+    others: str | Path | None = None,
     split: str | Path | None = None,
     unit: str = "cloth",
     group_by: str | None = None,
@@ -79,6 +80,7 @@ def train(
         preset: Its name, or a `.toml` file.
         settings: What is to differ from it, such as `{"image_size": 224}`; `batikkit presets best` lists all.
         weights: `imagenet`, `none` or a file.
+        others: Folder of pictures of what is none of the motifs, for the answer "other"; none are needed.
         split: A `split.csv` to take instead of making one.
         unit: What stays on one side of the split: `cloth` or `copy`.
         group_by: Regular expression on paths; photographs of a motif that match alike show one cloth.
@@ -92,11 +94,12 @@ def train(
     from batikkit.config import load_config
     from batikkit.console import progress
 
-    config = load_config(preset, changes=settings or {})
+    config = load_config(preset, changes={**(settings or {}), **({"other": True} if others else {})})
     grouping = grouping_of(known_unit(unit), group_by, existing_weights(weights))
     from batikkit.training import session  # before the photographs are looked at: it may be missing
 
+    beginning = session.Beginning(Path(runs_dir), Path(preset).stem, weights, Path(others) if others else None)
+    beginning.check()
     prepared = prepare(Path(photographs), config, grouping, split_file=Path(split) if split else None)
-    beginning = session.Beginning(Path(runs_dir), Path(preset).stem, weights)
     done = session.train(prepared, config, beginning, session.Means(progress))
     return TrainedRun(done.run, done.evaluation, done.epochs, done.seconds)

@@ -72,6 +72,15 @@ class Beginning:
     frozen_beside: bool = False
     begun: Callable[[Path], object] = lambda _folder: None
 
+    def check(self) -> None:
+        """Looks at what the photographs have no part in, for before they are looked at.
+
+        Raises:
+            InputError: there are no pictures of others.
+        """
+        if self.others:
+            find_others(self.others)
+
 
 def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: Means) -> Trained:
     """Trains in a new run folder.
@@ -86,8 +95,7 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
     """
     workers, labels = means.workers, data.dataset.labels
     check_parts(data.rows)
-    if beginning.others:
-        find_others(beginning.others)
+    beginning.check()
     check_precision(config)
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=beginning.weights)
