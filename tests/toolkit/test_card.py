@@ -25,6 +25,7 @@ from batikkit.config import TrainConfig
 from batikkit.evaluation.metrics_file import evaluate
 from batikkit.evaluation.predictions import Predictions
 from batikkit.intervals import accuracy_interval
+from batikkit.labels import motif_count
 
 MANIFEST = read_assets_manifest(Path(__file__).resolve().parents[2] / "android_demo_assets")
 N, STRANGERS = 200, 200
@@ -34,7 +35,7 @@ SOURCE = Provenance("run", Path("photos"), {"images": 2000, "train": 1400, "vali
 
 def _figures(variant: str, *, named: float, wrong: float, strangers: float) -> VariantFigures:
     """Of a model that names a motif on so many of the images, so many of the named ones wrongly."""
-    labels = MANIFEST.labels
+    labels = MANIFEST.labels[: motif_count(MANIFEST.labels)]
     truth = np.arange(N) % len(labels)
     best = truth.copy()
     answered = round(named * N)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from batikkit.errors import InputError, VerificationError
-from batikkit.labels import labels_sha256
+from batikkit.labels import labels_sha256, motif_count
 from batikkit.manifest import Calibration, Proof, manifest_path, write_manifest
 from batikkit.motif_names import display_names
 from batikkit.parity_pack import ParityPack
@@ -122,7 +122,7 @@ def describing(source: Source, variant: Variant, terms: str) -> ModelInfo:
         author="batikkit",
         license=terms,
         description=(
-            f"Image classifier for {len(source.labels)} batik motifs. {variant.statement} Data {data}. "
+            f"Image classifier for {motif_count(source.labels)} batik motifs. {variant.statement} Data {data}. "
             f"Split {source.split_sha256()}."
         ),
         labels=source.labels,

@@ -213,6 +213,7 @@ def budget_of(name: str | None, limits: Limits) -> Budget:
 
 def _rehearse(selection: Selection, settings: Settings) -> None:
     """Verifies, loads and runs each file once in a child process."""
+    from batikkit.labels import motif_count
     from batikkit.tflite.probe import Prober
     from batikkit_benchmarks.host import read_host
     from batikkit_benchmarks.plan import plan
@@ -227,7 +228,7 @@ def _rehearse(selection: Selection, settings: Settings) -> None:
                 pack = f"parity on {len(target.pack.labels)} images" if target.pack else "no parity pack: speed only"
                 typer.echo(
                     f"{target.variant}: {megabytes(target.model.size_bytes)}, {target.model.inputs[0].dtype} {shape}, "
-                    f"{len(target.labels)} motifs, runs under {runtime}, {pack}"
+                    f"{motif_count(target.labels)} motifs, runs under {runtime}, {pack}"
                 )
     for refused in selection.refused:
         typer.echo(f"cannot be run: {refused.reason}")
