@@ -10,12 +10,12 @@ import kotlin.math.pow
 /** What both classifiers share: the constants of the model, its pixels, and the rule for "not sure". */
 object BatikMotifs {
     const val MODEL = "batik_int8.tflite"
-    const val MODEL_SHA256 = "27119bbf5979272d14b2e93bdfd6299080b2a2fcfdb5f2c875937624ba136485"
+    const val MODEL_SHA256 = "39aaac46d5469cbec8f5238d5d28fcc00aeb375201ac034ea423f051caf7bff3"
     const val SIZE = 96
     const val TEMPERATURE = 0.758
-    const val THRESHOLD = 0.776
+    const val THRESHOLD = 0.9905
     private const val FLOOR = 1.0 / 512
-    val LABELS = listOf("ceplok", "kawung", "lereng", "megamendung", "nitik", "parang", "tambal", "truntum", "other")
+    val LABELS = listOf("ceplok", "kawung", "lereng", "megamendung", "nitik", "parang", "tambal", "truntum")
 
     /** Label of what is none of the motifs; not every model has it. */
     const val OTHER = "other"

@@ -70,7 +70,9 @@ def _app(
         archive.writestr(f"{inside}lib/armeabi-v7a/libLiteRt.so", b"32-bit libraries need no such alignment")
         entry = zipfile.ZipInfo(f"{inside}lib/arm64-v8a/libLiteRt.so")
         start = archive.fp.tell() + 30 + len(entry.filename)  # type: ignore[union-attr]
-        entry.extra = b"\0" * (-start % border)
+        # Whatever lies before it, a smaller border is none of the larger ones too.
+        on_larger = border < 16384 and (start + -start % border) % 16384 == 0
+        entry.extra = b"\0" * (-start % border + on_larger * border)
         archive.writestr(entry, _library(align))
     return path
 

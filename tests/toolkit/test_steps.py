@@ -47,16 +47,23 @@ def test_every_argument_is_documented_typed_and_on_the_page(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "same"),
-    [("train", {"split": "split_file", **{name: name for name in ("preset", "weights", "unit", "group_by")}}),
+    [("train", {"split": "split_file", **{name: name for name in ("preset", "weights", "others", "unit", "group_by")}}),
      ("evaluate", {name: name for name in ("data", "part", "unit", "weights", "labels", "runtime")}),
      ("export", {name: name for name in ("target_drop", "calibration_size", "compat", "license", "keep", "data")}),
-     ("bench", {"min_seconds": "min_seconds", "min_samples": "min_samples", "data": "data", "budget": "budget"})],
+     ("bench", {"data": "data", "budget": "budget"})],
 )  # fmt: skip
 def test_defaults_are_those_of_the_commands(name: str, same: dict[str, str]) -> None:
     command = inspect.signature(getattr(importlib.import_module(f"batikkit.cli.{name}"), name)).parameters
     step = inspect.signature(getattr(batikkit, name)).parameters
     for own, theirs in same.items():
         assert step[own].default == command[theirs].default
+
+
+def test_bench_measures_as_long_as_the_command() -> None:
+    from batikkit_benchmarks.plan import OF_A_FILE
+
+    step = inspect.signature(batikkit.bench).parameters
+    assert (step["min_samples"].default, step["min_seconds"].default) == (OF_A_FILE.runs, OF_A_FILE.seconds)
 
 
 def test_attributes_on_the_page_are_there() -> None:
