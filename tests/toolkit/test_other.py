@@ -120,6 +120,33 @@ def test_other_is_never_named() -> None:
     assert choose_threshold(confidence, np.array([True, False, True]), np.zeros(5), min_coverage=0.5) == 0.0
 
 
+def test_other_is_never_named_wherever_it_stands() -> None:
+    scores = np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]])
+    assert accepted(Rejection(1.0, 0.5), scores, ("kawung", OTHER, "parang")).tolist() == [False, True]
+
+
+def test_bench_asks_which_motif_and_compares_what_is_answered() -> None:
+    from batikkit_benchmarks.parity import evaluate
+
+    before = np.array([[0.5, 0.2, 0.2, 0.1], [0.3, 0.1, 0.0, 0.6], [0.2, 0.5, 0.2, 0.1]], np.float32)
+    after = np.array([[0.5, 0.2, 0.2, 0.1], [0.5, 0.1, 0.0, 0.4], [0.2, 0.5, 0.2, 0.1]], np.float32)
+    found = evaluate(
+        after, np.array([0, 0, 1]), labels=LABELS, images=["a", "b", "c"], source="made up", reference=before
+    )
+    assert (found.top1, found.reference_top1, found.drop_pp) == (1.0, 1.0, 0.0)
+    assert found.agreement == pytest.approx(2 / 3)
+    (flip,) = found.flipped
+    assert (flip.image, flip.reference, flip.answer) == ("b", OTHER, "across")
+
+
+def test_the_demo_says_none_of_these_in_both_languages() -> None:
+    from batikkit.demo.answers import Answer
+
+    answer = Answer(((OTHER, 0.9), ("kawung", 0.1)), named=False, latency_ms=1.0, model="int8.tflite")
+    assert answer.sentence("en").startswith("**None of these motifs**")
+    assert answer.sentence("id").startswith("**Bukan salah satu motif ini**")
+
+
 @pytest.mark.parametrize("count", [0, 3])
 def test_too_few_strangers_are_told_before_training(
     stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int
@@ -180,7 +207,9 @@ def test_exports_answer_other_and_are_measured_by_motif(exported: tuple[Path, Pa
     assert code == 0
 
 
-def test_a_motif_called_other_keeps_its_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_called_other_takes_the_place_of_what_is_learned(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_stripes(tmp_path / "photos", per_class=20)
     (tmp_path / "photos" / "upright").rename(tmp_path / "photos" / OTHER)
     code = run("train", tmp_path / "photos", "--preset", "smoke", "--weights", "none", "--set", "other=true",

@@ -14,11 +14,9 @@ import numpy as np
 
 from batikkit.fit.candidates import IMAGE_SIZES, VARIANTS, Candidate
 from batikkit.fit.pack import Pack
-from batikkit.labels import OTHER
 from batikkit.network.frozen_graph import freeze
 from batikkit.network.keras_backend import keras
 from batikkit.network.model import build_model
-from batikkit.network.other import nothing_learned, with_other
 from batikkit_exporters.convert import convert
 from batikkit_exporters.export.plan import LICENSE
 from batikkit_exporters.export.trial import describing
@@ -55,10 +53,7 @@ def untrained_pack(
 
 def untrained_files(candidate: Candidate, labels: tuple[str, ...]) -> dict[str, bytes]:
     """Variant -> the `.tflite` file with its metadata."""
-    config = candidate.config()
-    net = build_model(config, classes=len(labels), weights="none")
-    if config.other:
-        net, labels = with_other(net, nothing_learned(net)), (*labels, OTHER)
+    net = build_model(candidate.config(), classes=len(labels), weights="none")
     _fill(net)
     frozen = freeze(net)
     network = unjoin(read_network(convert(frozen), name=candidate.name))

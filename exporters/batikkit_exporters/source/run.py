@@ -31,22 +31,20 @@ def source_of_run(run: Path, *, data: Path | None = None) -> Source:
     root = data or Path(facts["data"]["root"])
     if not root.is_dir():
         raise InputError(f"the photographs of {run} are not at {root}: name their folder with --data DIR")
-    said, other = run / PREDICTIONS_FILE, run / runs.OTHER_FILE
-    labels = read_labels(run / LABELS_FILE)
-    if other.is_file():
-        labels = (*labels, OTHER)
+    said, labels = run / PREDICTIONS_FILE, read_labels(run / LABELS_FILE)
+    other = run / runs.OTHER_FILE if (run / runs.OTHER_FILE).is_file() else None
     return Source(
         run_id=run.name,
         model=model,
-        labels=labels,
-        other=other if other.is_file() else None,
+        labels=(*labels, OTHER) if other else labels,
+        other=other,
         rows=read_split(run / SPLIT_FILE),
         root=root,
         folder=run / runs.EXPORT_FOLDER,
         turns=config.quarter_turns,
         mirrors=config.flips != "none",
         trained_here=True,
-        load=lambda: _load(model, other if other.is_file() else None, config.image_size),
+        load=lambda: _load(model, other, config.image_size),
         recorded=read_predictions(said) if said.is_file() else None,
         caution=facts.get("caution", ""),
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.intervals import Groups, accuracy_interval
-from batikkit.labels import OTHER, motif_count
+from batikkit.labels import OTHER
 
 Floats = NDArray[np.floating]
 
@@ -130,7 +130,8 @@ def confidence_of(
     """
     scores = calibrated(probabilities, temperature)
     best = scores.argmax(axis=1)
-    return np.where(best < motif_count(labels), scores.max(axis=1), 0.0), np.asarray(best, np.int64)
+    motifs = np.array([label != OTHER for label in labels])
+    return np.where(motifs[best], scores.max(axis=1), 0.0), np.asarray(best, np.int64)
 
 
 def apply(

@@ -19,9 +19,6 @@ from batikkit.errors import InputError
 from batikkit.network import model
 from batikkit.network.keras_backend import keras, tf
 
-COMPONENTS = 256
-"""How many components every network looks at, so that files of one network are equally long; what few photographs leave
-without a direction is 0."""
 SHARPNESS = 2.0
 """Nats of "other" for one unit of the clipped distance, which runs from 0 to 6."""
 Floats = NDArray[np.float64]
@@ -53,12 +50,6 @@ class Other:
         """The logit of "other", [N] of features [N, D]."""
         clipped = np.clip(self.squared_distance(features) * self.slope + self.start, 0, 6)
         return np.asarray(SHARPNESS * clipped + features @ self.direction + self.level, np.float64)
-
-
-def nothing_learned(net: Any) -> Other:
-    """As large as what is learned for this network, all zeros."""
-    width = int(net.get_layer(model.pooled_layer(net)).output.shape[-1])
-    return Other(np.zeros((width, COMPONENTS)), np.zeros(COMPONENTS), 0.0, 0.0, np.zeros(width), 0.0)
 
 
 def with_other(net: Any, other: Other) -> Any:

@@ -13,7 +13,7 @@ from batikkit.console import warn
 from batikkit.errors import InputError
 from batikkit.images import load_pixels
 from batikkit.network import model
-from batikkit.network.other import COMPONENTS, SHARPNESS, Floats, Other
+from batikkit.network.other import SHARPNESS, Floats, Other
 from batikkit.picture_files import find_pictures
 from batikkit.settings import TrainConfig
 from batikkit.training import convex
@@ -24,6 +24,7 @@ from batikkit.training.views import draw_views
 LEAST_VALIDATION = 10
 """Fewest validation photographs from which a limit is taken."""
 LEAST_OTHERS = 10
+MOST_COMPONENTS = 256
 SHRINKAGE = 0.05
 FLOOR = 1e-3
 WITHIN = 0.95
@@ -106,12 +107,11 @@ def fit_other(seen: Floats, checked: Floats, kernel: Floats, bias: Floats) -> Ot
     scale = scale + FLOOR * scale.mean()
     standard = (seen - middle) / scale
     _, values, axes = np.linalg.svd(standard, full_matrices=False)
-    kept = max(1, min(COMPONENTS, len(values) - 1))
+    kept = max(1, min(MOST_COMPONENTS, len(values) - 1))
     variance = np.square(values[:kept]) / len(seen)
     # The smallest variances are estimated too small, and nothing should hang on one of them.
     variance = (1 - SHRINKAGE) * variance + SHRINKAGE * variance.mean()
-    projection = np.zeros((seen.shape[1], COMPONENTS))
-    projection[:, :kept] = axes[:kept].T / np.sqrt(variance) / scale[:, None]
+    projection = axes[:kept].T / np.sqrt(variance) / scale[:, None]
     offset = -middle @ projection
     distances = np.square(checked @ projection + offset).sum(axis=1)
     limit, spread = float(np.quantile(distances, WITHIN)), float(distances.std()) or 1.0
