@@ -43,11 +43,10 @@ def evaluate(
         reference_name: Whose they are.
         images_per_s: Rate of the evaluation.
     """
+    # "other" is an answer, and counts where answers are compared.
     answers, expected = scores, reference
-    if (truth < motif_count(labels)).all():
-        # Of a photograph of a motif it is asked which one; "other" is an answer, and counts where answers are compared.
-        scores = among_motifs(scores, labels)
-        reference = None if reference is None else among_motifs(reference, labels)
+    scores = _asked(scores, truth, labels)
+    reference = None if reference is None else _asked(reference, truth, labels)
     right = scores.argmax(1) == truth
     reference_right = None if reference is None else reference.argmax(1) == truth
     accuracy = Parity(
@@ -77,6 +76,11 @@ def evaluate(
         "flipped": _flips(answers, expected, truth, labels, images),
     }
     return Parity(**values)
+
+
+def _asked(scores: Scores, truth: NDArray[np.int64], labels: Sequence[str]) -> Scores:
+    """Of photographs of motifs it is asked which one it is, whatever else could be answered."""
+    return among_motifs(scores, labels) if (truth < motif_count(labels)).all() else scores
 
 
 def _per_motif(

@@ -134,6 +134,18 @@ def auroc(known: Floats, strange: Floats) -> float:
     return float(np.mean((below + level) / 2) / len(strange))
 
 
+def _show(found: dict[str, dict[str, list[float]]], pooled: dict[str, list[NDArray[np.bool_]]]) -> None:
+    columns = list(next(iter(found.values())))
+    print("| score | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name, values in found.items():
+        cells = [f"{np.mean(values[c]):.3f}" if c.endswith("AUROC") else f"{np.mean(values[c]):.1%}" for c in columns]
+        print(f"| {name} | " + " | ".join(cells) + " |")
+    for name, parts in pooled.items():
+        low, high = accuracy_interval(np.mean(parts, axis=0) > 0.5)
+        print(f"{name}: strangers named by most folds, {low:.1%} to {high:.1%} (95 %)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -191,15 +203,7 @@ def main() -> None:
             for name, score in scores_of(fewer, *parts).items():
                 found[name]["motif left out: AUROC"].append(auroc(score(plain[test & kept]), score(plain[out])))
         print(f"fold {fold + 1} of 5", flush=True)
-    columns = list(next(iter(found.values())))
-    print("| score | " + " | ".join(columns) + " |")
-    print("|---" * (len(columns) + 1) + "|")
-    for name, values in found.items():
-        cells = [f"{np.mean(values[c]):.3f}" if c.endswith("AUROC") else f"{np.mean(values[c]):.1%}" for c in columns]
-        print(f"| {name} | " + " | ".join(cells) + " |")
-    for name, parts in pooled.items():
-        low, high = accuracy_interval(np.mean(parts, axis=0) > 0.5)
-        print(f"{name}: strangers named by most folds, {low:.1%} to {high:.1%} (95 %)")
+    _show(found, pooled)
 
 
 if __name__ == "__main__":
