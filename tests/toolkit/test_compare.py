@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from batikkit import runs
 from batikkit.cli import main
@@ -190,11 +191,23 @@ def test_a_stopped_comparison_goes_on(
         )
 
 
-def test_folds_test_every_image_once(stripes_for_training: Path, weights_or_none: str, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    few = ("--folds", "2", "--set", "phase1_epochs=1", "--image-size", "64")
+def test_folds_test_every_image_once(
+    stripes_for_training: Path, weights_or_none: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, others = tmp_path / "out", tmp_path / "others"
+    rng = np.random.default_rng(8)
+    for number in range(8):
+        path = others / ("across", "diagonal")[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        patches = Image.fromarray(rng.integers(0, 256, (9, 9, 3), dtype=np.uint8))
+        patches.resize((64, 64), Image.Resampling.BICUBIC).save(path)
+    known = next(stripes_for_training.glob("across/*.png"))
+    shutil.copy(known, others / "across" / "known.png")
+    few = ("--folds", "2", "--set", "phase1_epochs=1", "--image-size", "64", "--also", str(others))
     assert run(command(stripes_for_training, weights_or_none, out, *few)) == 0
+    assert "left out 1 of its train images" in capsys.readouterr().err
     found = read_comparison(out / "comparison.json")
+    _check_on_others(found, out, others)
     images = {path.relative_to(stripes_for_training).as_posix() for path in stripes_for_training.glob("*/*.png")}
     for system in found.systems:
         answers = [read_predictions(out / part.run / "predictions.csv") for part in system.parts]
@@ -212,9 +225,36 @@ def test_folds_test_every_image_once(stripes_for_training: Path, weights_or_none
     assert "2 grouped folds" in (out / "comparison.md").read_text()
 
 
+def _check_on_others(found: Comparison, out: Path, others: Path) -> None:
+    """Both folds' models are asked about each of the 8 other photographs, and their answers counted."""
+    from batikkit.images import load_pixels
+    from batikkit.network.model import load_model, predict_keras
+
+    for system in found.systems:
+        assert system.elsewhere is not None
+        assert system.unseen == dataclasses.replace(system.evaluation, caution="")
+        assert system.elsewhere.report.n == 16
+        assert system.elsewhere.report.groups <= 8, "two models' answers to one photograph are no two photographs"
+        right = 0
+        for part in system.parts:
+            net, labels = (
+                load_model(out / part.run / "model.keras"),
+                (out / part.run / "labels.txt").read_text().split(),
+            )
+            for path in (path for path in others.glob("*/*.png") if path.stem != "known"):
+                said = predict_keras(net, load_pixels(path, 64)[None])[0]
+                right += labels[said.argmax()] == path.parent.name
+        assert system.elsewhere.report.accuracy == right / 16
+    table = (out / "comparison.md").read_text()
+    assert "| accuracy on cloths never seen (95 % interval) |" in table
+    assert "| on other photographs |" in table
+    assert "Other photographs: 8," in table
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
+        (("--also", "nowhere"), "no such folder: nowhere"),
         (("--set", "phase1_epochs=0"), "needs a frozen phase"),
         (("--folds", "1"), "--folds 1"),
         (("--folds", "2", "--split", "split.csv"), "--folds 2 makes its own splits"),

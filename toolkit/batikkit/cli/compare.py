@@ -37,6 +37,13 @@ def compare(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where it goes.", show_default="RUNS_DIR/compare-DIR-PRESET"),
     ] = None,
+    also: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Other photographs to test every system on too: another collection, one subfolder per motif.",
+        ),
+    ] = None,
     preset: Preset = "paper",
     overrides: Overrides = None,
     weights: Weights = "imagenet",
@@ -64,7 +71,7 @@ def compare(
     """
     from batikkit.cli.comparison_output import show
     from batikkit.config import load_config
-    from batikkit.console import note, progress
+    from batikkit.console import note, progress, warn
     from batikkit.steps.photographs import grouping_of, prepare
     from batikkit.training.comparison_plan import check_phases
     from batikkit.training.precision import check_precision
@@ -81,10 +88,17 @@ def compare(
     prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)
     from batikkit.evaluation.reports import write_reports
     from batikkit.training.session import Means
+    from batikkit.training.systems import also_held_out
     from batikkit.training.systems import compare as compare_systems
 
     suffix = f"-{folds}-folds" if folds else ""
     folder = out or runs_dir / f"compare-{data.resolve().name}-{Path(preset).stem}{suffix}"
+    others = None
+    if also:  # before anything is trained: it may not be usable
+        with progress("check other images") as advance:
+            others = also_held_out(also, prepared, grouping, advance=advance)
+        for line in others.notes:
+            warn(line)
     means = Means(progress, engine, cache_gb)
-    found = compare_systems(prepared, config, means, out=folder, weights=weights, folds=folds, say=note)
+    found = compare_systems(prepared, config, means, out=folder, weights=weights, folds=folds, also=others, say=note)
     show(found, write_reports(folder, found, name="comparison"), json_file=json_file)

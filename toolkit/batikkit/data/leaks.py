@@ -51,12 +51,15 @@ def seen_cloths(*splits: Sequence[SplitRow]) -> str:
     Args:
         splits: One split, or the folds of a cross-validation.
     """
-    seen = total = 0
-    for rows in splits:
-        leaks = (*(copies := find_leaks(rows)), *find_cloth_leaks(rows, copies))
-        seen += sum(leak.split == "test" for leak in leaks)
-        total += sum(row.split == "test" for row in rows)
+    seen = len(tests_of_seen_cloths(*splits))
+    total = sum(row.split == "test" for rows in splits for row in rows)
     return f"test cloths were seen in training: {seen} of {total} test images show one of them" if seen else ""
+
+
+def tests_of_seen_cloths(*splits: Sequence[SplitRow]) -> tuple[str, ...]:
+    """Paths of test images of which training or validation hold a copy or the cloth; `splits` as for `seen_cloths`."""
+    found = ((*(copies := find_leaks(rows)), *find_cloth_leaks(rows, copies)) for rows in splits)
+    return tuple(leak.path for leaks in found for leak in leaks if leak.split == "test")
 
 
 def _seen(rows: Sequence[SplitRow], group: Callable[[Sample], str]) -> list[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from batikkit.errors import InputError
 from batikkit.evaluation.comparison import Comparison, Miss, Pair, Part, System
 from batikkit.evaluation.metrics_file import evaluate
-from batikkit.evaluation.predictions import Predictions, pool
+from batikkit.evaluation.predictions import Predictions, only, pool
 from batikkit.paired import holm, mcnemar_p, paired_drop, paired_drop_interval
 
 
@@ -27,6 +27,7 @@ class Candidate:
     parts: Sequence[Part]
     parameters: int | None = None
     parameters_trained: int | None = None
+    elsewhere: Predictions | None = None
 
 
 def compare_systems(
@@ -37,6 +38,7 @@ def compare_systems(
     tested: str,
     facts: Mapping[str, str] | None = None,
     notes: Sequence[str] = (),
+    seen: Collection[str] | None = None,
 ) -> Comparison:
     """Compares systems that were tested on the same images in the same folds.
 
@@ -47,6 +49,7 @@ def compare_systems(
         tested: What the test images are.
         facts: Name -> value, shown at the end of a report.
         notes: Shown at its beginning.
+        seen: Paths of test images whose cloth training saw; None where that is not known.
 
     Raises:
         InputError: the systems were not tested on the same images.
@@ -62,7 +65,7 @@ def compare_systems(
         created=created,
         tested=tested,
         groups=len(set(first.groups)),
-        systems=tuple(_system(c, whole) for c, whole in zip(candidates, pooled, strict=True)),
+        systems=tuple(_system(c, whole, seen) for c, whole in zip(candidates, pooled, strict=True)),
         pairs=_pairs(names, [whole.right for whole in pooled], first.groups),
         misses=_misses(names, pooled),
         facts=dict(facts or {}),
@@ -70,7 +73,8 @@ def compare_systems(
     )
 
 
-def _system(candidate: Candidate, whole: Predictions) -> System:
+def _system(candidate: Candidate, whole: Predictions, seen: Collection[str] | None) -> System:
+    unseen = None if seen is None else only(whole, [path not in seen for path in whole.paths])
     return System(
         name=candidate.name,
         title=candidate.title,
@@ -78,6 +82,8 @@ def _system(candidate: Candidate, whole: Predictions) -> System:
         parts=tuple(candidate.parts),
         parameters=candidate.parameters,
         parameters_trained=candidate.parameters_trained,
+        unseen=evaluate(unseen) if unseen and len(unseen.paths) else None,
+        elsewhere=evaluate(candidate.elsewhere) if candidate.elsewhere else None,
     )
 
 

@@ -14,8 +14,10 @@ from batikkit import atomic
 from batikkit.errors import InputError
 from batikkit.evaluation.metrics_file import Evaluation, evaluation_from
 
-SCHEMA_VERSION = 2
-"""2: a system has no interval of its own beside that of its evaluation; leads by Tango's interval."""
+SCHEMA_VERSION = 3
+"""3: what a system says of cloths never seen and of other photographs.
+
+2: a system has no interval of its own beside that of its evaluation; leads by Tango's interval."""
 
 PUBLISHED = {"scratch": 0.6233, "frozen": 0.94, "fine-tuned": 0.9985}
 """The paper's accuracies of its three systems, on its own photographs; it also calls the last a training accuracy."""
@@ -53,6 +55,8 @@ class System:
         parts: One per fold.
         parameters: Scalars in the network; None where unknown.
         parameters_trained: How many of them the last phase trained.
+        unseen: Over the test images of cloths that training did not see; None where it is not known which those are.
+        elsewhere: Over other photographs, each answered by the model of every fold; None where there are none.
     """
 
     name: str
@@ -61,6 +65,8 @@ class System:
     parts: tuple[Part, ...]
     parameters: int | None = None
     parameters_trained: int | None = None
+    unseen: Evaluation | None = None
+    elsewhere: Evaluation | None = None
 
     def over_folds(self) -> tuple[float, float] | None:
         """Mean and standard deviation of the folds' accuracies, or None for a single split."""
@@ -171,4 +177,5 @@ def read_comparison(path: Path) -> Comparison:
 
 def _system_from(raw: dict[str, Any]) -> System:
     parts = tuple(Part(**{**part, "history": tuple(part["history"])}) for part in raw["parts"])
-    return System(**{**raw, "evaluation": evaluation_from(raw["evaluation"]), "parts": parts})
+    others = {name: evaluation_from(raw[name]) if raw[name] else None for name in ("unseen", "elsewhere")}
+    return System(**{**raw, "evaluation": evaluation_from(raw["evaluation"]), "parts": parts, **others})

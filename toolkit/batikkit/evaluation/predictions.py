@@ -69,6 +69,18 @@ def pool(parts: Sequence[Predictions]) -> Predictions:
     )
 
 
+def only(predictions: Predictions, chosen: Sequence[bool]) -> Predictions:
+    """Those of some images."""
+    index = np.flatnonzero(chosen)
+    return Predictions(
+        predictions.labels,
+        tuple(predictions.paths[i] for i in index),
+        tuple(predictions.groups[i] for i in index),
+        predictions.truth[index],
+        predictions.probabilities[index],
+    )
+
+
 def encode_predictions(predictions: Predictions) -> str:
     """The CSV text; probabilities to 9 digits, from which float32 is read back exactly."""
     text = io.StringIO()

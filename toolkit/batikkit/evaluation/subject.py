@@ -97,9 +97,29 @@ def evaluate_subject(
     """Asks the model about every photograph and judges its answers.
 
     Args:
+        subject, held, runtime, labels, advance: As for `answers_of`.
+        part: What the photographs are: `test`, `train` or `validation`.
+
+    Raises:
+        InputError: the model cannot be used, or a photograph became unreadable.
+    """
+    predictions, engine = answers_of(subject, held, runtime=runtime, labels=labels, advance=advance)
+    return _evaluated(subject, held, predictions, part, engine), predictions
+
+
+def answers_of(
+    subject: Subject,
+    held: HeldOut,
+    *,
+    runtime: str | None = None,
+    labels: Path | None = None,
+    advance: Advance | None = None,
+) -> tuple[Predictions, str]:
+    """What the model says of every photograph, and by what it was run.
+
+    Args:
         subject: The model.
         held: The photographs.
-        part: What they are: `test`, `train` or `validation`.
         runtime: Runtime of a `.tflite` file; the first that works when None.
         labels: Label file of a `.tflite` file; the one beside it when None.
         advance: Called with (done, total).
@@ -124,7 +144,7 @@ def evaluate_subject(
         np.array([index[label] for label in truth], np.int64),
         scores,
     )
-    return _evaluated(subject, held, predictions, part, engine), predictions
+    return predictions, engine
 
 
 def _ask_tflite(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from batikkit.evaluation.comparison import PUBLISHED, Comparison, Pair, System
-from batikkit.evaluation.metrics_file import ConfusedPair, confused_pairs
+from batikkit.evaluation.metrics_file import ConfusedPair, Evaluation, confused_pairs
 from batikkit.web_page import markdown_table
 
 PAIRS_SHOWN = 10
@@ -48,13 +48,20 @@ def _count(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
 
 
+def _accuracy(evaluation: Evaluation | None) -> str:
+    return with_interval(evaluation.report.accuracy, evaluation.report.accuracy_ci95) if evaluation else ""
+
+
+def _all_unseen(system: System) -> bool:
+    return system.unseen is not None and system.unseen.report.n == system.evaluation.report.n
+
+
 _COLUMNS: tuple[tuple[str, Callable[[System], str]], ...] = (
     ("system", lambda s: s.title),
-    (
-        "accuracy (95 % interval)",
-        lambda s: with_interval(s.evaluation.report.accuracy, s.evaluation.report.accuracy_ci95),
-    ),
+    ("accuracy (95 % interval)", lambda s: "" if _all_unseen(s) else _accuracy(s.evaluation)),
+    ("accuracy on cloths never seen (95 % interval)", lambda s: _accuracy(s.unseen)),
     ("mean ± sd of folds", _over_folds),
+    ("on other photographs", lambda s: _accuracy(s.elsewhere)),
     ("precision", lambda s: f"{s.evaluation.report.macro_precision:.3f}"),
     ("recall", lambda s: f"{s.evaluation.report.macro_recall:.3f}"),
     ("F1", lambda s: f"{s.evaluation.report.macro_f1:.3f}"),
@@ -151,6 +158,16 @@ def method(comparison: Comparison) -> list[str]:
             f"They form {comparison.groups} independent groups. All intervals and tests are those of groups: the "
             "images count as many as would leave the same uncertainty if they were independent (Korn and Graubard "
             "1998), with Student's quantile; the test exchanges whole groups. A motif of few groups is known badly."
+        )
+    first = comparison.systems[0]
+    if first.unseen and not _all_unseen(first):
+        lines.append(f"Cloths never seen: {first.unseen.report.n} of the test images show one.")
+    if first.elsewhere:
+        answers = first.elsewhere.report.n // len(first.parts)
+        every = ", each answered by the model of every fold" if len(first.parts) > 1 else ""
+        lines.append(
+            f"Other photographs: {answers}, of which no model has seen one, nor a copy or a cloth{every}. All other "
+            "columns are of the test images."
         )
     lines.append("Intervals of accuracy: Wilson's score interval, 95 %. Precision, recall and F1: means over motifs.")
     if comparison.pairs:

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from batikkit.data.leaks import seen_cloths
-from batikkit.data.prepared import PreparedData
+from batikkit.console import Advance
+from batikkit.data.leaks import seen_cloths, tests_of_seen_cloths
+from batikkit.data.prepared import Grouping, PreparedData
 from batikkit.data.split import SplitRow, check_parts, fold_rows
 from batikkit.errors import InputError
 from batikkit.evaluation.compare import Candidate, compare_systems
 from batikkit.evaluation.comparison import Comparison, Part
-from batikkit.evaluation.predictions import PREDICTIONS_FILE, read_predictions
+from batikkit.evaluation.held_out import HeldOut, Knowledge, hold_out
+from batikkit.evaluation.predictions import PREDICTIONS_FILE, Predictions, pool, read_predictions
+from batikkit.evaluation.subject import answers_of, find_subject
 from batikkit.network.backbones import BACKBONES
 from batikkit.network.plain_cnn import scratch_config
 from batikkit.runs import store
@@ -39,6 +42,7 @@ def compare(
     out: Path,
     weights: str,
     folds: int = 0,
+    also: HeldOut | None = None,
     say: Callable[[str], None],
 ) -> Comparison:
     """Trains what `out` does not hold yet, and compares the systems. Deletes nothing.
@@ -50,6 +54,7 @@ def compare(
         out: Folder of the comparison; a run per system and fold is kept inside.
         weights: `imagenet`, `none` or a path: the backbone of the frozen and the fine-tuned system.
         folds: Number of folds, 0 for the one split of `data`.
+        also: Other photographs to test every system on, from `also_held_out`.
         say: Told what begins.
 
     Raises:
@@ -72,7 +77,19 @@ def compare(
         beginning = Beginning(folder, name, start, frozen_beside=name == "fine-tuned")
         _train_or_keep(run, part, settings, beginning, means)
     told = dataclasses.replace(data, notes=data.notes_on(*splits))
-    return _comparison(out, folders, told, config, folds=folds, weights=weights)
+    seen = tests_of_seen_cloths(*splits)
+    return _comparison(out, folders, told, config, folds=folds, weights=weights, seen=seen, also=also)
+
+
+def also_held_out(root: Path, data: PreparedData, grouping: Grouping, *, advance: Advance | None = None) -> HeldOut:
+    """Photographs of another folder that no system of a comparison has seen, in whichever fold.
+
+    Raises:
+        InputError: a folder there is no motif of these, or nothing is left.
+    """
+    rows = tuple(dataclasses.replace(row, split="train") for row in data.rows)
+    knowledge = Knowledge(rows, data.dataset.root)
+    return hold_out(root, data.dataset.labels, knowledge, grouping=grouping, advance=advance)
 
 
 def _last(config: TrainConfig) -> str:
@@ -117,11 +134,19 @@ def _train_or_keep(
 
 
 def _comparison(
-    out: Path, folders: Sequence[Path], data: PreparedData, config: TrainConfig, *, folds: int, weights: str
+    out: Path,
+    folders: Sequence[Path],
+    data: PreparedData,
+    config: TrainConfig,
+    *,
+    folds: int,
+    weights: str,
+    seen: Sequence[str],
+    also: HeldOut | None,
 ) -> Comparison:
     root = data.dataset.root
     names = list(dict.fromkeys(("scratch", "frozen", _last(config))))
-    candidates = [_candidate(name, folders, out, config) for name in names]
+    candidates = [_candidate(name, folders, out, config, also) for name in names]
     record = _run(folders[0], _last(config)).record
     how = f"{folds} grouped folds, every image tested once" if folds else "one split"
     notes = [*data.notes, *(_unimproved(*candidates[1:]) if config.phase2_epochs else [])]
@@ -140,11 +165,13 @@ def _comparison(
             "classifier reads": ", ".join(("the last feature map's mean", *(f"{tap}'s mean" for tap in config.taps))),
             "epochs": f"{_frozen_epochs(config)} + {config.phase2_epochs} fine-tuning; "
             f"from scratch {scratch_config(config).phase2_epochs}",
+            **({"other photographs": f"{len(also.samples)} in {also.root.resolve().name}"} if also else {}),
             "seed": str(config.seed),
             "machine": f"{record.host['machine']}, {record.host['system']}",
             "tools": ", ".join(f"{name} {version}" for name, version in record.tools.items()),
         },
         notes=notes,
+        seen=seen,
     )
 
 
@@ -173,7 +200,7 @@ def _run(folder: Path, name: str) -> Run:
     return run
 
 
-def _candidate(name: str, folders: Sequence[Path], out: Path, config: TrainConfig) -> Candidate:
+def _candidate(name: str, folders: Sequence[Path], out: Path, config: TrainConfig, also: HeldOut | None) -> Candidate:
     found = [_run(folder, name) for folder in folders]
     record = found[0].record
     width = "" if config.alpha == 1.0 else f" {config.alpha:g}"
@@ -185,6 +212,18 @@ def _candidate(name: str, folders: Sequence[Path], out: Path, config: TrainConfi
         parts=[_part(run, out) for run in found],
         parameters=record.parameters,
         parameters_trained=record.parameters_trained,
+        elsewhere=_elsewhere(found, also) if also else None,
+    )
+
+
+def _elsewhere(found: Sequence[Run], also: HeldOut) -> Predictions:
+    """What the models of all folds say of other photographs: answers to one photograph are one group."""
+    parts = [answers_of(find_subject(run.folder, runs_dir=run.folder.parent), also)[0] for run in found]
+    return pool(
+        [
+            dataclasses.replace(part, paths=tuple(f"{run.folder.name}/{path}" for path in part.paths))
+            for run, part in zip(found, parts, strict=True)
+        ]
     )
 
 
