@@ -37,7 +37,7 @@ HEAVY_MODULES = {
     "batikkit.training.feeds", "batikkit.training.folded", "batikkit.training.inputs", "batikkit.training.loop",
     "batikkit.training.precision",
     "batikkit.training.ending", "batikkit.training.job", "batikkit.training.outcome", "batikkit.training.session",
-    "batikkit.training.systems", "batikkit.training.tensorboard",
+    "batikkit.training.systems", "batikkit.training.teaching", "batikkit.training.tensorboard",
     "batikkit.training.views",
     "batikkit.fit.network", "batikkit.fit.search", "batikkit.fit.telling", "batikkit.fit.tuning",
 }  # fmt: skip

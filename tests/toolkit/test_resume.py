@@ -28,6 +28,7 @@ def _exit(*arguments: object) -> int:
 REFUSED = {
     "--preset": "paper", "--weights": "none", "--backbone": "mobilenet-v2", "--image-size": "96",
     "--backbone-alpha": "1.0", "--precision": "float32", "--seed": "1", "--others": "x",
+    "--teacher": "x", "--unlabelled": "x",
     "--split": "split.csv", "--unit": "copy", "--group-by": "x", "--strict": None, "--set": "dropout=0.5",
 }  # fmt: skip
 
@@ -78,6 +79,8 @@ def test_every_option_is_either_taken_by_a_resumed_run_or_refused() -> None:
         "precision",
         "seed",
         "others",
+        "teachers",
+        "unlabelled",
         "split_file",
         "unit",
         "group_by",

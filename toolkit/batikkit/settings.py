@@ -119,6 +119,9 @@ class TrainConfig:
         "where the processor has it and it was measured to pay.",
     )
     label_smoothing: float = _setting(0.0, _between(0, 0.5), "Probability mass spread over all classes.")
+    distillation: float = _setting(
+        0.7, _PORTION, "With teachers: the part of a photograph's target that is their answer; the rest is its label."
+    )
     class_weights: bool = _setting(False, _SWITCH, "Weight the loss by inverse class frequency.")
     mixup: float = _setting(0.0, _between(0, 10), "Beta-distribution parameter of mixup (0 = off).")
     weight_average: float = _setting(

@@ -80,6 +80,18 @@ def train(
             help='Pictures of what is none of the motifs, for the answer "other"; none are needed.',
         ),
     ] = None,
+    teachers: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--teacher",
+            metavar="RUN",
+            help="A finished run on the same split whose answers are learned too; several are averaged.",
+        ),
+    ] = None,
+    unlabelled: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="More photographs of batik, without labels: the teachers name them."),
+    ] = None,
     split_file: SplitFile = None,
     unit: Unit = "cloth",
     group_by: GroupBy = None,
@@ -130,10 +142,9 @@ def train(
     from batikkit.cli.answer import begun
     from batikkit.config import load_config
     from batikkit.console import progress
+    from batikkit.runs import Run, resolve_run
 
     if resume is not None:
-        from batikkit.runs import Run, resolve_run
-
         run, batch_size = Run(resolve_run(resume, runs_dir)), _only_batch_size(context, overrides or ())
     else:
         config = load_config(
@@ -153,7 +164,11 @@ def train(
         else:
             assert data is not None
             check_precision(config)
-            beginning = session.Beginning(runs_dir, Path(preset).stem, weights, others, begun=begun)
+            beginning = session.Beginning(
+                runs_dir, Path(preset).stem, weights, others,
+                teachers=tuple(resolve_run(teacher, runs_dir) for teacher in teachers or ()),
+                unlabelled=unlabelled, begun=begun,
+            )  # fmt: skip
             beginning.check()
             grouping = grouping_of(unit, group_by, weights)
             prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)

@@ -58,6 +58,21 @@ class TestFigure:
 
 
 @dataclass(frozen=True)
+class Teaching:
+    """Who else told a run what to answer.
+
+    Attributes:
+        teachers: Folders of finished runs.
+        unlabelled: Folder of photographs that only they named; None where there was none.
+        unlabelled_sha256: Of those photographs that were learned from.
+    """
+
+    teachers: tuple[str, ...]
+    unlabelled: str | None = None
+    unlabelled_sha256: str = ""
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A run.
 
@@ -77,6 +92,7 @@ class RunRecord:
         caution: What everything written of the test figure must say, such as that test cloths were seen in training.
         feeds: What each phase learned from.
         others: Folder of pictures of what is no motif, shown when "other" was learned; None where there were none.
+        teaching: Runs whose answers were learned from beside the labels; None where there were none.
         frozen_beside: Whether the model between the phases is kept as a run of its own.
         phase_1_of: The run of which this one is that model.
         test: The result; what follows is known of finished runs only, too.
@@ -102,6 +118,7 @@ class RunRecord:
     caution: str = ""
     feeds: tuple[Feed, ...] = ()
     others: str | None = None
+    teaching: Teaching | None = None
     frozen_beside: bool = False
     phase_1_of: str | None = None
     test: TestFigure | None = None
@@ -147,7 +164,7 @@ def read_record(run: Path) -> RunRecord:
         InputError: the folder is not a run, is damaged, or of another schema version.
     """
     facts = read_run(run)
-    test = facts.get("test")
+    test, teaching = facts.get("test"), facts.get("teaching")
     try:
         known = {f.name: facts[f.name] for f in dataclasses.fields(RunRecord) if f.name in facts}
         return RunRecord(
@@ -156,6 +173,7 @@ def read_record(run: Path) -> RunRecord:
                 "data": Photographs(**facts["data"]),
                 "notes": tuple(facts.get("notes", ())),
                 "feeds": tuple(Feed(**feed) for feed in facts.get("feeds", ())),
+                "teaching": Teaching(**{**teaching, "teachers": tuple(teaching["teachers"])}) if teaching else None,
                 "test": TestFigure(**{**test, "accuracy_ci95": tuple(test["accuracy_ci95"])}) if test else None,
             }
         )

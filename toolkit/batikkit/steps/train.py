@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,8 @@ def train(
     settings: Mapping[str, object] | None = None,
     weights: str = "imagenet",
     others: str | Path | None = None,
+    teachers: Sequence[str | Path] = (),
+    unlabelled: str | Path | None = None,
     split: str | Path | None = None,
     unit: str = "cloth",
     group_by: str | None = None,
@@ -81,6 +83,8 @@ def train(
         settings: What is to differ from it, such as `{"image_size": 224}`; `batikkit presets best` lists all.
         weights: `imagenet`, `none` or a file.
         others: Folder of pictures of what is none of the motifs, for the answer "other"; none are needed.
+        teachers: Finished runs on the same split, whose answers are learned beside the labels.
+        unlabelled: Folder of more photographs, which the teachers name.
         split: A `split.csv` to take instead of making one.
         unit: What stays on one side of the split: `cloth` or `copy`.
         group_by: Regular expression on paths; photographs of a motif that match alike show one cloth.
@@ -93,12 +97,17 @@ def train(
     """
     from batikkit.config import load_config
     from batikkit.console import progress
+    from batikkit.runs import resolve_run
 
     config = load_config(preset, changes={**(settings or {}), **({"other": True} if others else {})})
     grouping = grouping_of(known_unit(unit), group_by, existing_weights(weights))
     from batikkit.training import session  # before the photographs are looked at: it may be missing
 
-    beginning = session.Beginning(Path(runs_dir), Path(preset).stem, weights, Path(others) if others else None)
+    beginning = session.Beginning(
+        Path(runs_dir), Path(preset).stem, weights, Path(others) if others else None,
+        teachers=tuple(resolve_run(Path(teacher), Path(runs_dir)) for teacher in teachers),
+        unlabelled=Path(unlabelled) if unlabelled else None,
+    )  # fmt: skip
     beginning.check()
     prepared = prepare(Path(photographs), config, grouping, split_file=Path(split) if split else None)
     done = session.train(prepared, config, beginning, session.Means(progress))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.training.inputs import Inputs
-from batikkit.training.targets import image_weights, mix, one_hot, smooth
+from batikkit.training.targets import image_weights, mix, smooth
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ def batches(inputs: Inputs, *, classes: int, phase: int, epoch: int, cut: str | 
     whole = [order[start : start + config.batch_size] for start in range(0, len(order), config.batch_size)]
     own = [share.mine(batch) for batch in whole]
     for step, fed in enumerate(inputs.ahead(own, cut=cut, epoch=epoch)):
-        targets = one_hot(labels[own[step]], classes)
+        targets = inputs.train.targets(own[step], classes)
         weights = importance[own[step]] / importance[whole[step]].sum()
         if config.mixup:
             rng = np.random.default_rng((config.seed, 7, phase, epoch, step))

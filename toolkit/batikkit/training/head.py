@@ -16,7 +16,7 @@ from batikkit.training.feeds import cut_of
 from batikkit.training.inputs import Inputs
 from batikkit.training.schedule import DivergedError, Patience, Phase, score
 from batikkit.training.state import State
-from batikkit.training.targets import image_weights, one_hot, smooth
+from batikkit.training.targets import image_weights, smooth
 
 
 def solve_head(
@@ -93,7 +93,7 @@ class _Problem:
         importance = image_weights(labels, classes, balanced=config.class_weights)
         importance /= np.float32(len(labels) * len(known))
         self._labels = np.tile(labels[own], len(known))
-        targets = smooth(one_hot(self._labels, classes), config.label_smoothing)
+        targets = np.tile(smooth(inputs.train.targets(own, classes), config.label_smoothing), (len(known), 1))
         self._scaled = self._scaling.scaled(features)
         self._own = convex.softmax_loss(self._scaled, targets, np.tile(importance[own], len(known)))
         self._checked = np.asarray(inputs.validation_inputs(cut), np.float64)

@@ -24,6 +24,7 @@ from batikkit.processors import worker_count
 from batikkit.settings import TrainConfig
 from batikkit.training.clock import Clock
 from batikkit.training.features import FrozenFeatures, feature_bytes, fill_features, new_features
+from batikkit.training.targets import one_hot
 from batikkit.training.views import draw_views
 
 MOST_LANES = 8
@@ -61,11 +62,17 @@ class Split:
 
     Attributes:
         pixels: uint8 [M, S, S, 3] on disk, this worker's images in their order.
-        labels: int64 [N], class indices of all workers' images.
+        labels: int64 [N], class indices of all workers' images; -1 where there is no label yet.
+        answers: float32 [N, C], what to answer, rows sum to 1; None where that is the label.
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
+    answers: NDArray[np.float32] | None = None
+
+    def targets(self, indices: NDArray[np.intp], classes: int) -> NDArray[np.float32]:
+        """What to answer to some of all workers' images: float32 [B, C]."""
+        return one_hot(self.labels[indices], classes) if self.answers is None else self.answers[indices]
 
 
 def load_split(
@@ -77,12 +84,13 @@ def load_split(
     store: Path,
     advance: Advance | None = None,
     share: Share | None = None,
+    unlabelled: Sequence[Path] = (),
 ) -> Split:
-    """Decodes this worker's images of one split into `store`, at `size` x `size` pixels."""
+    """Decodes this worker's images of one split into `store`, at `size` x `size` pixels; those without a label last."""
     index = {label: number for number, label in enumerate(labels)}
-    own = (share or Share()).of(len(samples))
-    pixels = decode_to_disk([root / samples[i].path for i in own], size, store, advance=advance)
-    return Split(pixels, np.array([index[sample.label] for sample in samples], np.int64))
+    files = [*(root / sample.path for sample in samples), *unlabelled]
+    pixels = decode_to_disk([files[i] for i in (share or Share()).of(len(files))], size, store, advance=advance)
+    return Split(pixels, np.array([*(index[sample.label] for sample in samples), *[-1] * len(unlabelled)], np.int64))
 
 
 @dataclass

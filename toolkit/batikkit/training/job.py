@@ -24,7 +24,7 @@ from batikkit.network.keras_backend import keras, tf
 from batikkit.network.layers import encode_layers
 from batikkit.operating_system import scratch_folder
 from batikkit.runs import lock
-from batikkit.runs.record import TRAINING, Photographs, RunRecord
+from batikkit.runs.record import TRAINING, Photographs, RunRecord, Teaching
 from batikkit.runs.run import CHECKPOINT_FILE, LAYERS_FILE, START_FILE, Content, Run
 from batikkit.settings import TrainConfig
 from batikkit.training.bars import Bars
@@ -35,17 +35,34 @@ from batikkit.training.state import State, read_start, write_start, write_state
 
 @dataclass(frozen=True)
 class Job:
-    """One training as this worker knows it; `run` is where it keeps its share, the run folder only for the chief."""
+    """One training as this worker knows it.
+
+    Attributes:
+        run: Where it keeps its share, the run folder only for the chief.
+        record: What is known of the run.
+        config: Its settings.
+        labels: Its motifs.
+        rows: Its photographs.
+        unlabelled: Photographs that only teachers name, to be trained on too.
+    """
 
     run: Run
     record: RunRecord
     config: TrainConfig
     labels: tuple[str, ...]
     rows: tuple[SplitRow, ...]
+    unlabelled: tuple[Path, ...] = ()
 
 
 def new_record(
-    run_id: str, data: PreparedData, net: Any, *, weights: str, others: Path | None, frozen_beside: bool
+    run_id: str,
+    data: PreparedData,
+    net: Any,
+    *,
+    weights: str,
+    others: Path | None,
+    teaching: Teaching | None,
+    frozen_beside: bool,
 ) -> RunRecord:
     """What is known of a run before its first epoch."""
     counts = Counter(row.split for row in data.rows)
@@ -70,6 +87,7 @@ def new_record(
         unit=data.unit,
         caution=data.caution,
         others=str(others.resolve()) if others else None,
+        teaching=teaching,
         frozen_beside=frozen_beside,
     )
 
@@ -141,6 +159,6 @@ def decode(job: Job, cache: Path, *, bars: Bars, share: Share) -> dict[str, Spli
         splits[split] = load_split(
             root, samples, job.labels,
             size=size, store=cache / f"{split}.npy", advance=bars.advance(f"decode {split}"),
-            share=share if split != "test" else None,
+            share=share if split != "test" else None, unlabelled=job.unlabelled if split == "train" else (),
         )  # fmt: skip
     return splits
