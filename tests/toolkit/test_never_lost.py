@@ -22,12 +22,10 @@ SCRIPT = Path(__file__).resolve().parents[1] / "kill_training.py"
 
 
 @pytest.fixture(scope="module")
-def told(
-    stripes_for_training: Path, weights_035: Path, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Path, dict[str, Any]]:
+def told(stripes_for_training: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """The folder with runs `whole`, `again` and `stopped`, and the report of every step."""
     folder = tmp_path_factory.mktemp("never-lost")
-    command = [sys.executable, str(SCRIPT), str(stripes_for_training), str(weights_035), str(folder)]
+    command = [sys.executable, str(SCRIPT), str(stripes_for_training), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return folder, json.loads((folder / "report.json").read_text())
