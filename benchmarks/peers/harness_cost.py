@@ -43,28 +43,38 @@ def harness_block(model: LoadedModel, images: np.ndarray, runs: int) -> list[flo
     return measure(model, images, job, io.BytesIO()).latency_ms
 
 
+def _ratio(one: list[float], other: list[float], percent: int) -> float:
+    return float(np.percentile(one, percent) / np.percentile(other, percent))
+
+
 def compare(path: Path, *, runs_per_block: int, blocks: int = BLOCKS) -> dict[str, float]:
-    """Pooled medians [ms] of both loops and their ratio; the 10th percentiles show the same on a busy machine."""
+    """Pooled medians [ms] of both loops and their ratio; the 10th percentiles show the same on a busy machine.
+
+    `noise` and `noise_p10` are by how much the bare loop differs from itself, every other block against the rest: what
+    a ratio is good for.
+    """
     read_tflite(path)
     model = load_verified(path, runtime=find_runtime(), threads=1)
     images = np.random.default_rng(0).integers(0, 256, (8, *model.input.shape[1:]), np.uint8)
     model.write(model.prepare(images[0]))
     bare_block(model, 10)
-    bare: list[float] = []
+    halves: tuple[list[float], list[float]] = ([], [])
     harness: list[float] = []
     for block in range(blocks):
         for side in (("bare", "harness"), ("harness", "bare"))[block % 2]:
             if side == "bare":
-                bare += bare_block(model, runs_per_block)
+                halves[block // 2 % 2].extend(bare_block(model, runs_per_block))
             else:
                 harness += harness_block(model, images, runs_per_block)
+    bare = halves[0] + halves[1]
     bare_ms, harness_ms = statistics.median(bare), statistics.median(harness)
-    p10 = float(np.percentile(harness, 10) / np.percentile(bare, 10))
     return {
         "bare_p50_ms": bare_ms,
         "harness_p50_ms": harness_ms,
         "ratio": harness_ms / bare_ms,
-        "ratio_p10": p10,
+        "ratio_p10": _ratio(harness, bare, 10),
+        "noise": abs(_ratio(*halves, 50) - 1),
+        "noise_p10": abs(_ratio(*halves, 10) - 1),
         "runs": len(bare),
     }
 

@@ -102,7 +102,7 @@ def test_the_export_folder_is_all_it_needs(installed: Path, shared_export: Path,
     assert {result["variant"] for result in report["results"]} == {"float32", "float16", "int8"}
     assert all(result["parity"]["agreement"] > 0.9 for result in report["results"])
     page = [installed / "batikkit", "report", "board.json", "--out", "board.html"]
-    subprocess.run(page, cwd=folder.parent, check=True, capture_output=True, timeout=60)
+    subprocess.run(page, cwd=folder.parent, check=True, capture_output=True, timeout=120)
     assert (folder.parent / "board.html").stat().st_size > 10_000
     assert [entry.name for entry in home.iterdir()] == []
 

@@ -17,15 +17,21 @@ PEERS = Path(__file__).parents[2] / "benchmarks" / "peers"
 
 @pytest.mark.slow
 def test_the_harness_costs_less_than_two_percent(shared_export: Path) -> None:
-    """On a network of a quarter of a millisecond, where a microsecond shows; a busy machine gets three tries."""
-    ratios = []
-    for _ in range(3):
-        command = [sys.executable, PEERS / "harness_cost.py", shared_export / "float32.tflite"]
+    """On a network of a quarter of a millisecond, where a microsecond shows.
+
+    On a busy machine a loop differs from itself by more than that: medians count where the bare loop agrees with itself
+    to within one percent, the fastest tenth of the runs where those do, and nothing where neither does. Three tries
+    that count may fail.
+    """
+    command = [sys.executable, PEERS / "harness_cost.py", shared_export / "float32.tflite"]
+    seen, ratios = [], []
+    while len(ratios) < 3 and len(seen) < 12:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-        ratios.append(json.loads(done.stdout)["ratio"])
-        if ratios[-1] <= 1.02:
+        seen.append(found := json.loads(done.stdout))
+        ratios += [found[f"ratio{of}"] for of in ("", "_p10") if found[f"noise{of}"] <= 0.01][:1]
+        if ratios and ratios[-1] <= 1.02:
             return
-    pytest.fail(f"harness p50 / bare p50: {ratios}")
+    pytest.fail(f"harness / bare: {ratios} of {seen}")
 
 
 @pytest.mark.slow

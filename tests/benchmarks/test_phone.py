@@ -53,22 +53,24 @@ def test_a_phone_benches_and_is_shown_beside_the_boards(shared_export: Path, tmp
     served = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
     )
-    try:
-        assert served.stdout is not None
-        url = served.stdout.readline().strip()
-        assert url.startswith("http://127.0.0.1:")
-        for _ in range(2):  # a second phone replaces nothing
-            done = subprocess.run(
-                [node, "phone.mjs", chromium, url, str(tmp_path / "phone.png")],
-                cwd=BROWSER, capture_output=True, text=True, timeout=240,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr[-2000:]
-            said = json.loads(done.stdout)
-            assert (said["done"], said["strangers"], said["complaints"]) == ("yes", [], []), said
-            assert said["title"] == "Batik motifs"
-    finally:
-        served.send_signal(signal.SIGINT)
-        shown, told = served.communicate(timeout=30)
+    with served:
+        try:
+            assert served.stdout is not None
+            url = served.stdout.readline().strip()
+            assert url.startswith("http://127.0.0.1:")
+            for _ in range(2):  # a second phone replaces nothing
+                done = subprocess.run(
+                    [node, "phone.mjs", chromium, url, str(tmp_path / "phone.png")],
+                    cwd=BROWSER, capture_output=True, text=True, timeout=600,
+                )  # fmt: skip
+                assert done.returncode == 0, done.stderr[-2000:]
+                said = json.loads(done.stdout)
+                assert (said["done"], said["strangers"], said["complaints"]) == ("yes", [], []), said
+                assert said["title"] == "Batik motifs"
+            served.send_signal(signal.SIGINT)
+            shown, told = served.communicate(timeout=300)
+        finally:
+            served.kill()  # where it has ended this does nothing
     assert served.returncode == 1, "the memory of a page is not known, so that its gate fails"
     assert "▀" in told or "█" in told, "no QR code"
     assert "browser, WebAssembly" in shown
@@ -133,7 +135,7 @@ def server(plan: PhonePlan) -> Iterator[Knocked]:
 def _status(url: str, *, method: str = "GET", body: bytes | None = None, headers: dict[str, str] | None = None) -> int:
     request = urllib.request.Request(url, data=body, method=method, headers=headers or {})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()
@@ -142,7 +144,7 @@ def _status(url: str, *, method: str = "GET", body: bytes | None = None, headers
 
 def _raw(server: Knocked, path: str, method: str = "GET") -> int:
     """A path as it is, which urllib would tidy."""
-    connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.url).netloc, timeout=60)
     connection.putrequest(method, path, skip_host=False)
     connection.endheaders()
     status = connection.getresponse().status
@@ -201,7 +203,7 @@ def test_only_one_thing_can_be_written(server: Knocked, plan: PhonePlan) -> None
 
 def test_sizes(server: Knocked) -> None:
     for size, status in ((str(MAX_POST_BYTES + 1), 413), ("-1", 413), ("0", 413), ("many", 411), ("9" * 40, 413)):
-        connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.url).netloc, timeout=20)
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(server.url).netloc, timeout=60)
         connection.putrequest("POST", urllib.parse.urlsplit(server.url).path + "result")
         connection.putheader("Content-Length", size)
         connection.endheaders()

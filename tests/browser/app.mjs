@@ -21,10 +21,11 @@ const server = createServer((request, response) => {
 }).listen(0, '127.0.0.1');
 await new Promise((ready) => server.once('listening', ready));
 const url = `http://127.0.0.1:${server.address().port}/`;
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu',
+const browser = await chromium.launch({ executablePath, timeout: 180000, args: ['--no-sandbox', '--disable-gpu',
   '--use-fake-ui-for-media-stream', '--use-fake-device-for-media-stream', `--use-file-for-fake-video-capture=${camera}`] });
 try {
   const context = await browser.newContext({ viewport: { width: 412, height: 915 }, permissions: ['camera'], locale: 'en-GB' });
+  context.setDefaultTimeout(120000);
   const strangers = [], complaints = [];
   const watch = (page) => {
     page.on('request', (request) => {
@@ -36,7 +37,7 @@ try {
   };
   const first = watch(await context.newPage());
   await first.goto(url);
-  await first.waitForSelector('body[data-ready=yes]', { timeout: 60000 });
+  await first.waitForSelector('body[data-ready=yes]', { timeout: 240000 });
   const manifest = await first.evaluate(async () => (await fetch('app.webmanifest')).json());
   await first.close();
   const before = asked.length;
@@ -46,10 +47,10 @@ try {
 
   const page = watch(await context.newPage());
   await page.goto(url);
-  await page.waitForSelector('body[data-ready=yes]', { timeout: 60000 });
+  await page.waitForSelector('body[data-ready=yes]', { timeout: 240000 });
   const verdict = page.locator('#verdict');
   const changed = (old) => page.waitForFunction((old) => document.querySelector('#latency').textContent.trim()
-    && document.querySelector('#verdict').textContent !== old, old, { timeout: 30000 });
+    && document.querySelector('#verdict').textContent !== old, old, { timeout: 120000 });
   const said = {};
   for (const photograph of JSON.parse(readFileSync(photographs))) {
     await page.evaluate(() => { document.querySelector('#verdict').textContent = ''; });

@@ -59,7 +59,7 @@ def test_the_app_without_a_network(page: Path, tmp_path: Path) -> None:
     camera.write_bytes(frame.getvalue())
     photographs.write_text(json.dumps([str(path) for path in GOLDEN]))
     command = [node, "app.mjs", chromium, page, camera, photographs, tmp_path / "page.png"]
-    done = subprocess.run(list(map(str, command)), cwd=BROWSER, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(list(map(str, command)), cwd=BROWSER, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["strangers"] == []
