@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside it
 
 from drawn_stripes import write_stripes
+from kept_builders import kept
 
 SHARED = Path(os.environ.get("BATIKKIT_DATA", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -23,6 +25,12 @@ def _shared(relative: str) -> Path:
     if not path.exists():
         pytest.skip(f"no {relative} under {SHARED}: set BATIKKIT_DATA to the folder that holds it")
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _builders_are_kept() -> Iterator[None]:
+    with kept():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +97,15 @@ def trained_run(stripes_for_training: Path, weights_035: Path, tmp_path_factory:
         main([*command, "--runs-dir", str(runs_dir)])
     assert done.value.code == 0
     return newest_run(runs_dir)
+
+
+@pytest.fixture
+def short_mobilenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`mobilenet-v2` without weights is short and quickly built: where what it learns is not what is asked."""
+    pytest.importorskip("tensorflow")
+    from short_network import SHORT, backbones
+
+    monkeypatch.setitem(backbones.BACKBONES, "mobilenet-v2", SHORT)
 
 
 @pytest.fixture(scope="session")

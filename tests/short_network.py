@@ -1,4 +1,4 @@
-"""The stem, the first blocks and the last convolution of MobileNetV2, for scripts that train it dozens of times.
+"""The stem, first blocks and last convolution of MobileNetV2, for tests that build and train it dozens of times.
 
 What they ask of a training is the same for 3 blocks as for 17, while building, tracing and converting take a time that
 grows with the layers. Everything else, the numbering of layers and the places where it can be cut, is as in the whole.
@@ -20,8 +20,7 @@ FROZEN_LAYERS = 20
 
 def shorten() -> None:
     """From now on `mobilenet-v2` is the short one in this process; it takes no weights."""
-    whole = backbones.BACKBONES["mobilenet-v2"]
-    backbones.BACKBONES["mobilenet-v2"] = dataclasses.replace(whole, features=_features)
+    backbones.BACKBONES["mobilenet-v2"] = SHORT
 
 
 def _features(scaled: Any, config: TrainConfig, weights: object) -> Any:
@@ -50,3 +49,6 @@ def _block(source: Any, name: str, *, filters: int, expanded: int, stride: int) 
     if stride == 1 and source.shape[-1] == filters:
         x = layers.Add(name=f"{name}_add")([source, x])
     return x
+
+
+SHORT = dataclasses.replace(backbones.BACKBONES["mobilenet-v2"], features=_features)

@@ -20,8 +20,13 @@ from batikkit.training.loop import fit
 from batikkit.training.schedule import phases
 from batikkit.training.state import State, read_state, write_state
 
+pytestmark = pytest.mark.usefixtures("short_mobilenet")
 CLASSES = 3
-BASE = ("image_size=32", "frozen_layers=150", "batch_size=4", "dropout=0.3", "monitor=loss", "rotation=0", "zoom=0")
+FROZEN = 25
+"""All but the last convolution."""
+BASE = (
+    "image_size=32", f"frozen_layers={FROZEN}", "batch_size=4", "dropout=0.3", "monitor=loss", "rotation=0", "zoom=0",
+)  # fmt: skip
 
 
 def _config(*overrides: str) -> TrainConfig:
@@ -173,7 +178,7 @@ def test_weight_decay_shrinks_kernels_and_nothing_else() -> None:
     """With no image that counts there is no gradient, and decay is all that a step does."""
     config = _config("weight_decay=0.1", "dropout=0")
     net = _net(config)
-    model.unfreeze_above(net, frozen_layers=150, batch_norm_frozen=False)
+    model.unfreeze_above(net, frozen_layers=FROZEN, batch_norm_frozen=False)
     before = {weight.name: weight.numpy() for weight in net.trainable_weights}
     engine = Engine(net, start=model.POOL, config=config)
     features, targets = np.ones((2, 1280), np.float32), np.eye(CLASSES, dtype=np.float32)[:2]

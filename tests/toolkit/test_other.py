@@ -14,6 +14,7 @@ from batikkit.errors import InputError
 from batikkit.labels import OTHER, among_motifs, motif_count, read_labels
 from commands import run
 from drawn_stripes import write_stripes
+from short_network import FROZEN_LAYERS
 
 RNG = np.random.default_rng(11)
 WIDTH, CLASSES = 24, 3
@@ -208,12 +209,13 @@ def test_exports_answer_other_and_are_measured_by_motif(exported: tuple[Path, Pa
 
 
 def test_a_folder_called_other_takes_the_place_of_what_is_learned(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_mobilenet: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_stripes(tmp_path / "photos", per_class=20)
     (tmp_path / "photos" / "upright").rename(tmp_path / "photos" / OTHER)
     code = run("train", tmp_path / "photos", "--preset", "smoke", "--weights", "none", "--set", "other=true",
-                       "--set", "phase1_epochs=0", "--runs-dir", tmp_path / "runs")  # fmt: skip
+                       "--set", "phase1_epochs=0", "--set", f"frozen_layers={FROZEN_LAYERS}", "--image-size", "32",
+                       "--runs-dir", tmp_path / "runs")  # fmt: skip
     assert code == 0
     assert "have a motif 'other'" in capsys.readouterr().err
     assert not list((tmp_path / "runs").glob("*/other.npz"))

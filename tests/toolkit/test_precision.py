@@ -28,6 +28,7 @@ from batikkit.training.folded import folded, in_bfloat16
 from batikkit.training.inputs import Share
 from batikkit.training.precision import check_precision, has_bfloat16, precision_for
 from batikkit.training.schedule import phases
+from short_network import FROZEN_LAYERS
 
 SMOKE = load_config("smoke")
 PAPER = load_config("paper")
@@ -177,7 +178,7 @@ def test_a_processor_without_it_is_told_before_any_photograph(
 @pytest.mark.slow
 def test_a_run_tells_what_it_computed_in_and_goes_on_where_that_is_missing(
     stripes_for_training: Path,
-    weights_or_none: str,
+    short_mobilenet: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -197,8 +198,9 @@ def test_a_run_tells_what_it_computed_in_and_goes_on_where_that_is_missing(
     _on(monkeypatch, HAS)
     with monkeypatch.context() as patched:
         patched.setattr(Run, "keep_epoch", stop_after_two)
-        lengths = ("--set", "phase1_epochs=1", "--set", "phase2_epochs=2", "--image-size", "64", "--unit", "copy")
-        begun = (stripes_for_training, "--preset", "smoke", "--weights", weights_or_none, "--precision", "bfloat16")
+        lengths = ("--set", "phase1_epochs=1", "--set", "phase2_epochs=2", "--image-size", "32", "--unit", "copy")
+        lengths += ("--set", f"frozen_layers={FROZEN_LAYERS}")
+        begun = (stripes_for_training, "--preset", "smoke", "--weights", "none", "--precision", "bfloat16")
         assert train(*begun, *lengths) == 130
     (run,) = map(Run, runs.all_runs(tmp_path))
     assert run.config.precision == "bfloat16"

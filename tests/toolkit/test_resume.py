@@ -17,6 +17,7 @@ from batikkit.runs.run import Content, Run
 from batikkit.settings import TrainConfig
 from batikkit.training import session
 from run_folders import write_run
+from short_network import FROZEN_LAYERS
 
 
 def _exit(*arguments: object) -> int:
@@ -35,7 +36,11 @@ REFUSED = {
 
 @pytest.mark.slow
 def test_a_quiet_training_tells_its_run_before_it_can_be_killed(
-    stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    stripes: Path,
+    short_mobilenet: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[str] = []
 
@@ -128,7 +133,7 @@ def test_a_finished_run_is_not_resumed(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.slow
 def test_a_run_goes_on_by_name_with_its_photographs_elsewhere_and_another_engine_is_told(
     stripes_for_training: Path,
-    weights_or_none: str,
+    short_mobilenet: None,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -143,8 +148,8 @@ def test_a_run_goes_on_by_name_with_its_photographs_elsewhere_and_another_engine
 
     with monkeypatch.context() as patched:
         patched.setattr(Run, "keep_epoch", stop_after_one)
-        few = ("--image-size", "64", "--set", "views=2", "--unit", "copy")
-        command = (photographs, "--preset", "smoke", "--weights", weights_or_none, *few, "--runs-dir", runs_dir)
+        few = ("--image-size", "32", "--set", "views=2", "--set", f"frozen_layers={FROZEN_LAYERS}", "--unit", "copy")
+        command = (photographs, "--preset", "smoke", "--weights", "none", *few, "--runs-dir", runs_dir)
         assert _exit(*command) == 130
     (run,) = map(Run, runs.all_runs(runs_dir))
     begun = (Feed("head", "cached", 2), Feed("fine-tune", "cached", 2))

@@ -28,6 +28,7 @@ from batikkit.evaluation.metrics_file import read_evaluation
 from batikkit.runs import newest_run
 from batikkit.runs.record import read_record
 from commands import run
+from short_network import FROZEN_LAYERS
 
 MOTIFS = ("ceplok", "truntum")
 CLOTHS = 4
@@ -281,11 +282,16 @@ def test_cautions_count_over_all_folds() -> None:
     assert seen_cloths([SplitRow(sample, "test") for sample in samples]) == ""
 
 
-TINY = ("--preset", "smoke", "--image-size", "64", "--weights", "none", "--set", "phase1_epochs=1")
+TINY = (
+    "--preset", "smoke", "--image-size", "32", "--weights", "none", "--set", "phase1_epochs=1",
+    "--set", f"frozen_layers={FROZEN_LAYERS}",
+)  # fmt: skip
 
 
 @pytest.mark.slow
-def test_a_run_that_fell_back_says_so_everywhere(few: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_that_fell_back_says_so_everywhere(
+    few: Path, short_mobilenet: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("train", few, *TINY, "--set", "phase2_epochs=0", "--runs-dir", tmp_path) == 0
     printed = capsys.readouterr()
     folder = newest_run(tmp_path)
@@ -301,7 +307,7 @@ def test_a_run_that_fell_back_says_so_everywhere(few: Path, tmp_path: Path, caps
 
 
 @pytest.mark.slow
-def test_a_comparison_on_too_few_cloths_says_so(few: Path, tmp_path: Path) -> None:
+def test_a_comparison_on_too_few_cloths_says_so(few: Path, short_mobilenet: None, tmp_path: Path) -> None:
     command = ["compare", few, *TINY, "--set", "phase2_epochs=1", "--folds", "2", "--out", tmp_path / "out"]
     assert run(*command) == 0
     found = read_comparison(tmp_path / "out" / "comparison.json")
