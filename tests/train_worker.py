@@ -1,4 +1,4 @@
-"""One worker of a training, as `batikkit train` runs it; keeps the weights it ended with.
+"""One worker of a training, as `batikkit train` runs it, of a short network; keeps the weights it ended with.
 
     python train_worker.py WEIGHTS_OUT LANES EPOCHS ARGUMENT...
 
@@ -20,6 +20,7 @@ import numpy as np
 from batikkit.cli import main
 from batikkit.training import inputs, session
 from batikkit.training.state import State
+from short_network import shorten
 
 
 def keep_weights(path: Path) -> None:
@@ -50,6 +51,7 @@ def die_after(epochs: int) -> None:
 
 
 if __name__ == "__main__":
+    shorten()
     keep_weights(Path(sys.argv[1]))
     if int(sys.argv[2]):
         follow_order_of(int(sys.argv[2]))
