@@ -99,6 +99,26 @@ def trained_run(stripes_for_training: Path, weights_035: Path, tmp_path_factory:
     return newest_run(runs_dir)
 
 
+@pytest.fixture(scope="session")
+def short_run(stripes_for_training: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of a short network of 64 px that has learned the stripes; read only.
+
+    For what is done to runs, where a whole MobileNetV2 would only take longer to load, trace and convert.
+    """
+    pytest.importorskip("tensorflow")
+    from batikkit.runs import newest_run
+    from commands import run
+    from short_network import SHORT, TAUGHT, backbones
+
+    runs_dir = tmp_path_factory.mktemp("short-runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(backbones.BACKBONES, "mobilenet-v2", SHORT)
+        settings = [word for setting in TAUGHT for word in ("--set", setting)]
+        begun = ("train", stripes_for_training, "--preset", "smoke", "--weights", "none", "--runs-dir", runs_dir)
+        assert run(*begun, *settings) == 0
+    return newest_run(runs_dir)
+
+
 @pytest.fixture
 def short_mobilenet(monkeypatch: pytest.MonkeyPatch) -> None:
     """`mobilenet-v2` without weights is short and quickly built: where what it learns is not what is asked."""

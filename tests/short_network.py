@@ -17,6 +17,12 @@ from batikkit.settings import TrainConfig
 FROZEN_LAYERS = 20
 """The end of block 1, where the network can be cut, lies below: fine-tuning trains a block and the last convolution."""
 
+TAUGHT = (
+    "image_size=64", "frozen_layers=-1", "batch_norm_frozen=false", "phase1_epochs=0", "phase2_epochs=40",
+    "phase2_learning_rate=3e-3", "early_stopping_patience=0", "monitor=last",
+)  # fmt: skip
+"""Settings with which it learns stripes from a few photographs, in seconds."""
+
 
 def shorten() -> None:
     """From now on `mobilenet-v2` is the short one in this process; it takes no weights."""

@@ -30,16 +30,16 @@ pytestmark = pytest.mark.slow
 def _photographs(run: Path, data: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     names = read_labels(run / "labels.txt")
     samples = of_split(read_split(run / "split.csv"), split)
-    pixels = np.stack([load_pixels(data / sample.path, 96) for sample in samples])
+    pixels = np.stack([load_pixels(data / sample.path, 64) for sample in samples])
     return pixels, np.array([names.index(sample.label) for sample in samples], np.int64)
 
 
 def test_the_file_takes_raw_pixels_in_integers_and_answers_near_the_float_model(
-    trained_run: Path, stripes_for_training: Path, tmp_path: Path
+    short_run: Path, stripes_for_training: Path, tmp_path: Path
 ) -> None:
-    model = load_model(trained_run / "model.keras")
+    model = load_model(short_run / "model.keras")
     before = [weight.copy() for weight in model.get_weights()]
-    images, labels = _photographs(trained_run, stripes_for_training, "train")
+    images, labels = _photographs(short_run, stripes_for_training, "train")
     steps: list[tuple[int, int]] = []
     content = tfmot_qat.train_qat(
         model, images, labels, epochs=1, learning_rate=1e-6, advance=lambda *step: steps.append(step)
@@ -51,11 +51,11 @@ def test_the_file_takes_raw_pixels_in_integers_and_answers_near_the_float_model(
     path = tmp_path / "tfmot.tflite"
     path.write_bytes(content)
     # Integer kernels only, uint8 pixels with quantization exactly (1, 0).
-    facts = prove_contract(path, find_variant("int8-qat"), labels=read_labels(trained_run / "labels.txt"))
+    facts = prove_contract(path, find_variant("int8-qat"), labels=read_labels(short_run / "labels.txt"))
     assert facts.integer_only
     assert "MUL" not in facts.ops
 
-    seen, _ = _photographs(trained_run, stripes_for_training, "test")
+    seen, _ = _photographs(short_run, stripes_for_training, "test")
     seen = np.concatenate([seen, images])
     reference = model(seen.astype(np.float32), training=False).numpy()
     given = open_model(path).predict(seen)
