@@ -30,6 +30,8 @@ FOLDER = ROOT / "android_demo_assets"
 KOTLIN = ROOT / "tests" / "kotlin"
 COMPILER = KOTLIN / ".compiler"
 MANIFEST = read_assets_manifest(FOLDER)
+# These virtual machines live for seconds: what optimises for minutes costs more than it gives.
+JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # Of Debian's junit4 and libandroid-json-java.
 LIBRARIES = [Path("/usr/share/java") / name for name in ("junit4.jar", "hamcrest.jar", "com.android.json.jar")]
 
@@ -45,7 +47,7 @@ class Tools:
         """Every warning is an error."""
         out = sources / "out"
         command = [
-            "java",
+            *JAVA,
             "-cp",
             f"{self.compiler}/*",
             "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler",
@@ -60,7 +62,7 @@ class Tools:
     def test(self, classes: Path, **facts: object) -> subprocess.CompletedProcess[str]:
         """Runs the instrumented tests, with `android_demo_assets/` as the app's assets."""
         facts |= {"assets": FOLDER, "python": sys.executable, "interpreter": KOTLIN / "interpreter.py"}
-        command = ["java", *(f"-D{name.replace('_', '-')}={value}" for name, value in facts.items()), "-cp"]
+        command = [*JAVA, *(f"-D{name.replace('_', '-')}={value}" for name, value in facts.items()), "-cp"]
         command += [
             _joined((*self.classpath, classes)),
             "org.junit.runner.JUnitCore",
