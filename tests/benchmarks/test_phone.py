@@ -118,15 +118,20 @@ def plan() -> PhonePlan:
     return plan_for(targets, min_runs=2, min_seconds=0, warmup=0)
 
 
+@pytest.fixture(scope="module")
+def site(plan: PhonePlan) -> Site:
+    return Site(plan, {})
+
+
 @pytest.fixture
-def server(plan: PhonePlan) -> Iterator[Knocked]:
+def server(plan: PhonePlan, site: Site) -> Iterator[Knocked]:
     received: list[bytes] = []
 
     def take(body: bytes) -> None:
         read_posted(body, plan, source="here", budget=Budget())
         received.append(body)
 
-    made = PhoneServer(Site(plan, {}), take, address="127.0.0.1", port=0)
+    made = PhoneServer(site, take, address="127.0.0.1", port=0)
     threading.Thread(target=made.serve, daemon=True).start()
     yield Knocked(made.url, made.token, received)
     made._server.shutdown()
@@ -301,13 +306,13 @@ def test_the_server_survives_them(server: Knocked, plan: PhonePlan) -> None:
     assert _status(server.url) == 200
 
 
-def test_a_bug_is_not_swallowed(plan: PhonePlan, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_is_not_swallowed(site: Site, capfd: pytest.CaptureFixture[str]) -> None:
     """A phone that goes away is no event, but the terminal must tell why what was measured is lost."""
 
     def take(body: bytes) -> None:
         raise RuntimeError(f"a bug with {len(body)} bytes")
 
-    made = PhoneServer(Site(plan, {}), take, address="127.0.0.1", port=0)
+    made = PhoneServer(site, take, address="127.0.0.1", port=0)
     threading.Thread(target=made.serve, daemon=True).start()
     with pytest.raises((OSError, http.client.HTTPException)):
         _status(made.url + "result", method="POST", body=b"{}")

@@ -28,9 +28,9 @@ def _run(*words: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("contradictions") / trained_run.name
-    shutil.copytree(trained_run, run, ignore=shutil.ignore_patterns("export"))
+def exported(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("contradictions") / short_run.name
+    shutil.copytree(short_run, run, ignore=shutil.ignore_patterns("export"))
     assert _run("export", run, "--float32", "--int8", "--calibration-size", "12") == 0
     return run
 

@@ -21,12 +21,12 @@ from batikkit.parity_pack import iter_images, read_parity_pack, write_parity_pac
 
 
 @pytest.fixture(scope="module")
-def run(trained_run: Path) -> Path:
+def run(short_run: Path) -> Path:
     from batikkit_exporters.export.run import export_run
 
-    if not (trained_run / "export" / "int8.tflite").exists():
-        export_run(trained_run, variants=("float16", "int8"))
-    return trained_run
+    if not (short_run / "export" / "int8.tflite").exists():
+        export_run(short_run, variants=("float16", "int8"))
+    return short_run
 
 
 @pytest.mark.slow

@@ -37,12 +37,12 @@ def run(*arguments: object) -> int:
 
 
 @pytest.fixture(scope="module")
-def exported(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(short_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the finished run with its float32 file; each test writes reports elsewhere."""
     from batikkit_exporters.export.run import export_run
 
-    folder = tmp_path_factory.mktemp("runs") / trained_run.name
-    shutil.copytree(trained_run, folder)
+    folder = tmp_path_factory.mktemp("runs") / short_run.name
+    shutil.copytree(short_run, folder)
     export_run(folder, variants=("float32",))
     return folder
 
@@ -55,34 +55,34 @@ def paths_of(run_folder: Path, split: str) -> set[str]:
     return {row.sample.path for row in read_split(run_folder / "split.csv") if row.split == split}
 
 
-def test_a_run_is_evaluated_on_its_own_test_split(trained_run: Path, tmp_path: Path) -> None:
-    assert run(trained_run, "--out", tmp_path / "out", "--json", tmp_path / "answer.json") == 0
+def test_a_run_is_evaluated_on_its_own_test_split(short_run: Path, tmp_path: Path) -> None:
+    assert run(short_run, "--out", tmp_path / "out", "--json", tmp_path / "answer.json") == 0
     found = read_comparison(tmp_path / "answer.json")
     assert found == read_comparison(tmp_path / "out" / "evaluation.json")
-    expected = read_evaluation(trained_run / "metrics.json")
+    expected = read_evaluation(short_run / "metrics.json")
     assert found.systems[0].evaluation.report == expected.report  # intervals too: train and evaluate count one way
-    assert set(read_predictions(tmp_path / "out" / "predictions.csv").paths) == paths_of(trained_run, "test")
+    assert set(read_predictions(tmp_path / "out" / "predictions.csv").paths) == paths_of(short_run, "test")
     assert_whole((tmp_path / "out" / "evaluation.html").read_text())
     assert (tmp_path / "out" / "figures" / "per_class.png").exists()
 
 
 def test_training_images_and_copies_of_them_do_not_count(
-    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The run's photographs under other names, one of them turned and saved again, and one that is new."""
-    root, new = data_of(trained_run), tmp_path / "new"
+    root, new = data_of(short_run), tmp_path / "new"
     for path in sorted(root.glob("*/*.png")):
         target = new / path.parent.name / f"renamed_{path.name}"
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    seen = sorted(paths_of(trained_run, "train"))[0]
+    seen = sorted(paths_of(short_run, "train"))[0]
     with Image.open(root / seen) as image:
         image.transpose(Image.Transpose.ROTATE_90).save(new / Path(seen).parent / "turned.png", compress_level=1)
     generator = Image.effect_noise((64, 64), 90).convert("RGB")
     generator.save(new / "across" / "fresh.png")
-    assert run(trained_run, "--data", new, "--out", tmp_path / "out") == 0
+    assert run(short_run, "--data", new, "--out", tmp_path / "out") == 0
     said = capsys.readouterr().err
-    train, validation, test = (paths_of(trained_run, split) for split in ("train", "validation", "test"))
+    train, validation, test = (paths_of(short_run, split) for split in ("train", "validation", "test"))
     assert f"left out {len(train)} of its train images" in said
     assert f"left out {len(validation)} of its validation images" in said
     assert "left out 1 copies of its training or validation images, saved again, turned or cropped" in said
@@ -94,13 +94,13 @@ def test_training_images_and_copies_of_them_do_not_count(
 
 
 def test_a_leak_in_the_runs_own_split_does_not_count(
-    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A split made elsewhere tests on a turned copy of a training image."""
-    run_folder, root = tmp_path / trained_run.name, tmp_path / "photos"
-    shutil.copytree(trained_run, run_folder)
-    shutil.copytree(data_of(trained_run), root)
-    seen = sorted(paths_of(trained_run, "train"))[0]
+    run_folder, root = tmp_path / short_run.name, tmp_path / "photos"
+    shutil.copytree(short_run, run_folder)
+    shutil.copytree(data_of(short_run), root)
+    seen = sorted(paths_of(short_run, "train"))[0]
     copy = Path(seen).parent / "turned.png"
     with Image.open(root / seen) as image:
         image.transpose(Image.Transpose.ROTATE_180).save(root / copy)
@@ -112,44 +112,44 @@ def test_a_leak_in_the_runs_own_split_does_not_count(
     said = capsys.readouterr().err
     assert "left out 1 of its own test images that are copies of what it was trained or chosen with" in said
     report = read_comparison(run_folder / "evaluation" / "keras" / "evaluation.json")
-    assert report.n == len(paths_of(trained_run, "test"))
+    assert report.n == len(paths_of(short_run, "test"))
 
 
-def test_copies_are_searched_for_once(trained_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_are_searched_for_once(short_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the folder's cache knows of copies is all that the run's own photographs need."""
-    assert run(trained_run, "--out", tmp_path / "first") == 0
+    assert run(short_run, "--out", tmp_path / "first") == 0
 
     def again(*_args: object, **_options: object) -> None:
         raise AssertionError("searched for copies again")
 
     for module in (held_out, grouping):
         monkeypatch.setattr(module, "find_copies", again)
-    assert run(trained_run, "--out", tmp_path / "second") == 0
+    assert run(short_run, "--out", tmp_path / "second") == 0
     first, second = (read_predictions(tmp_path / name / "predictions.csv") for name in ("first", "second"))
     assert first.paths == second.paths
-    assert set(first.paths) == paths_of(trained_run, "test")
+    assert set(first.paths) == paths_of(short_run, "test")
 
 
 def test_when_only_training_images_are_given_there_is_no_figure(
-    trained_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in paths_of(trained_run, "train"):
+    for path in paths_of(short_run, "train"):
         target = tmp_path / "seen" / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(data_of(trained_run) / path, target)
-    assert run(trained_run, "--data", tmp_path / "seen", "--out", tmp_path / "out") == 2
+        shutil.copy(data_of(short_run) / path, target)
+    assert run(short_run, "--data", tmp_path / "seen", "--out", tmp_path / "out") == 2
     assert "are left for a test figure" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert run(trained_run, "--data", tmp_path / "seen", "--out", tmp_path / "out", "--part", "train") == 0
+    assert run(short_run, "--data", tmp_path / "seen", "--out", tmp_path / "out", "--part", "train") == 0
     assert "says what was learned" in capsys.readouterr().err
-    assert read_comparison(tmp_path / "out" / "evaluation.json").n == len(paths_of(trained_run, "train"))
+    assert read_comparison(tmp_path / "out" / "evaluation.json").n == len(paths_of(short_run, "train"))
 
 
-def test_a_split_file_chooses_the_images(trained_run: Path, tmp_path: Path) -> None:
-    chosen = sorted(paths_of(trained_run, "test"))[:2] + sorted(paths_of(trained_run, "train"))[:2]
+def test_a_split_file_chooses_the_images(short_run: Path, tmp_path: Path) -> None:
+    chosen = sorted(paths_of(short_run, "test"))[:2] + sorted(paths_of(short_run, "train"))[:2]
     lines = [f"{path},{Path(path).parent},test" for path in chosen]
     (tmp_path / "mine.csv").write_text("\n".join(["path,label,split", *lines]) + "\n")
-    assert run(trained_run, "--split", tmp_path / "mine.csv", "--out", tmp_path / "out") == 0
+    assert run(short_run, "--split", tmp_path / "mine.csv", "--out", tmp_path / "out") == 0
     assert set(read_predictions(tmp_path / "out" / "predictions.csv").paths) == set(chosen[:2])
 
 
