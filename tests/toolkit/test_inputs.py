@@ -16,6 +16,7 @@ from batikkit.config import load_config
 from batikkit.network import model
 from batikkit.network.keras_backend import keras, tf
 from batikkit.runs.history import Epoch
+from batikkit.settings import TrainConfig
 from batikkit.training import inputs, loop
 from batikkit.training.distributed import Workers
 from batikkit.training.engine import Engine
@@ -25,6 +26,7 @@ from batikkit.training.inputs import Inputs, Split
 from batikkit.training.loop import fit
 from batikkit.training.schedule import DivergedError
 from batikkit.training.tensorboard import TensorBoard
+from short_network import FROZEN_LAYERS
 
 CONFIG = load_config("smoke", overrides=["views=2", "rotation=0", "zoom=0", "phase1_epochs=1", "phase2_epochs=1"])
 CUT = "block_5_add"  # 12 x 12 x 16: more than the 1280 pooled features
@@ -47,9 +49,9 @@ def _splits() -> tuple[Split, Split]:
     return split(9), split(4)
 
 
-def _inputs(folder: Path, cache_bytes: int) -> Inputs:
+def _inputs(folder: Path, cache_bytes: int, config: TrainConfig = CONFIG) -> Inputs:
     train, validation = _splits()
-    return Inputs(CONFIG, train, validation, cache=folder, cache_bytes=cache_bytes)
+    return Inputs(config, train, validation, cache=folder, cache_bytes=cache_bytes)
 
 
 def _keras(net: keras.Model, layer: str, images: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -121,12 +123,12 @@ def test_a_full_disk_means_no_cache_of_what_found_no_room(
 
 
 @pytest.mark.slow
-def test_training_with_and_without_the_cache_goes_the_same_way(tmp_path: Path, weights_035: Path) -> None:
-    histories = {}
+def test_training_with_and_without_the_cache_goes_the_same_way(tmp_path: Path, short_mobilenet: None) -> None:
+    config, histories = dataclasses.replace(CONFIG, frozen_layers=FROZEN_LAYERS), {}
     for engine in ("cached", "keras"):
         (tmp_path / engine).mkdir()
-        net = model.build_model(CONFIG, classes=3, weights=weights_035)
-        fed = _inputs(tmp_path / engine, 1 << 30)
+        net = model.build_model(config, classes=3)
+        fed = _inputs(tmp_path / engine, 1 << 30, config)
         feeds = reserve(net, fed, first=0, engine=engine, workers=Workers())
         assert [feed.engine for feed in feeds] == [engine] * 2
         *_, last = fit(net, fed)

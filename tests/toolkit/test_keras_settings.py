@@ -74,7 +74,7 @@ def test_train_and_export_run_under_them(tmp_path: Path, stripes: Path) -> None:
     surroundings = environment(tmp_path / "home", ODD, {"KERAS_BACKEND": "torch"})
     runs = ["--runs-dir", str(tmp_path / "runs")]
     batikkit = [sys.executable, "-c", "from batikkit.cli import main; main()"]
-    sizes = ["phase1_epochs=1", "phase2_epochs=1", "image_size=32", "views=1"]
+    sizes = ["network=plain-cnn", "frozen_layers=-1", "phase1_epochs=0", "phase2_epochs=1", "image_size=32", "views=1"]
     settings = [word for size in sizes for word in ("--set", size)]
     run([*batikkit, "train", str(stripes), "--preset", "smoke", "--weights", "none", *runs, *settings], surroundings)
     run([*batikkit, "export", *runs, "--float16"], surroundings)

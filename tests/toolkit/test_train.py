@@ -117,8 +117,9 @@ def test_evaluation_file_is_json_with_a_schema(trained_run: Path) -> None:
     assert json.loads((trained_run / "metrics.json").read_text())["schema_version"] == 2
 
 
-def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weights_035: Path, tmp_path: Path) -> None:
-
+def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(
+    short_mobilenet: None, tmp_path: Path
+) -> None:
     from batikkit.config import load_config
     from batikkit.network.model import build_model, predict_keras
     from batikkit.training.convex import cross_entropy
@@ -133,7 +134,7 @@ def test_monitor_last_keeps_the_last_epoch_though_an_earlier_one_was_better(weig
     config = load_config(
         "smoke", overrides=["monitor=last", "phase1_learning_rate=0.003", "phase1_epochs=4", "phase2_epochs=0"]
     )
-    net = build_model(config, classes=2, weights=weights_035)
+    net = build_model(config, classes=2)
     train, validation = Split(images, truth), Split(images, 1 - truth)
     *_, last = fit(net, Inputs(config, train, validation, cache=tmp_path, cache_bytes=0))
     losses = [epoch.val_loss for epoch in last.history]
