@@ -7,6 +7,7 @@ after it were exact. One forward and one backward pass rank all layers, where tr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -54,7 +55,9 @@ def rank_layers(
     numbers = [
         i for i, node in enumerate(network.nodes) if node.outputs[0] in grids and find_operator(node.kind).grid != UNIT
     ]
-    function = tf.function(lambda batch: _shifts(network, rounded, grids, numbers, batch), reduce_retracing=True)
+    # Without autograph, which would rewrite every operator's Python for nothing.
+    one_batch = functools.partial(_shifts, network, rounded, grids, numbers)
+    function = tf.function(one_batch, reduce_retracing=True, autograph=False)
     shifts = np.concatenate([np.asarray(function(tf.constant(batch))) for batch in batches(images)], axis=1)
     harm = np.abs(shifts).mean(axis=1)
     found = [

@@ -90,7 +90,10 @@ def distill(
     variables = parameters.variables()
     optimizer = _Adam(variables)
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    shapes = [tf.TensorSpec([None, *array.shape[1:]], tf.float32) for array in (images, targets)]
+
+    # Traced once, for the last batch of an epoch is a shorter one; autograph would rewrite Python for nothing.
+    @tf.function(input_signature=[*shapes, tf.TensorSpec([])], autograph=False)  # type: ignore[untyped-decorator]
     def step(batch: Tensor, wanted: Tensor, rate: Tensor) -> None:
         with tf.GradientTape() as tape:
             constants = parameters.constants()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +44,14 @@ def observe(network: Network, images: NDArray[np.uint8], *, seed: int = 0) -> di
     parts: dict[int, list[tuple[NDArray[np.float32], ...]]] = {}
     order = list(dict.fromkeys((network.inputs[0], *(node.outputs[0] for node in network.nodes))))
 
-    def summarise(batch: object) -> list[object]:
+    def summarise(batch: Any) -> list[object]:
         seen: dict[int, object] = {}
 
-        def keep(index: int, value: object) -> object:
+        def keep(index: int, value: Any) -> Any:
             channels = tf.shape(value)[-1]
             flat = tf.reshape(value, (-1, channels))
             size = tf.size(value)
-            count = SAMPLE_PER_IMAGE * len(batch)  # type: ignore[arg-type]
+            count = SAMPLE_PER_IMAGE * batch.shape[0]
             picks = tf.random.stateless_uniform((count,), (seed, index), maxval=size, dtype=tf.int32)
             sample = tf.gather(tf.reshape(value, (-1,)), picks)
             seen[index] = (tf.reduce_min(flat, axis=0), tf.reduce_max(flat, axis=0), sample)
@@ -59,7 +60,7 @@ def observe(network: Network, images: NDArray[np.uint8], *, seed: int = 0) -> di
         run(network, batch, observe=keep)
         return [seen[index] for index in order]
 
-    function = tf.function(summarise)
+    function = tf.function(summarise, autograph=False)  # which would rewrite every operator's Python, for nothing
     # At least two batches, since stability compares every other one with the rest.
     for batch in batches(images, min(BATCH, -(-len(images) // 2))):
         for index, summary in zip(order, function(tf.constant(batch)), strict=True):

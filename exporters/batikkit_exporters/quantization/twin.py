@@ -75,7 +75,8 @@ def run(
 
 def compiled(network: Network, **options: Any) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """`run` as a function of one batch, traced once."""
-    function = tf.function(lambda images: run(network, images, **options), reduce_retracing=True)
+    # Autograph would rewrite every operator's Python, in which nothing depends on a tensor.
+    function = tf.function(lambda images: run(network, images, **options), reduce_retracing=True, autograph=False)
     return lambda images: np.asarray(function(tf.constant(images)))
 
 
