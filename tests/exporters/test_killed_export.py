@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,20 +22,34 @@ from batikkit.export_record import read_export_record
 from batikkit_exporters.export.folder import claimed
 
 pytestmark = pytest.mark.slow
-# Kills the process at its n-th renaming into the export folder: in the midst of the commit.
+RENAMINGS = (1, 3, 5)
+# Runs each command in a fork, which is killed at its n-th renaming into the export folder: in the midst of the commit.
+# The forks are made before TensorFlow starts any work; they find it loaded.
 KILL_AT_RENAME = """
-import os, pathlib, signal
-count, replace = 0, pathlib.Path.replace
-def counted(self, target):
-    global count
-    if pathlib.Path(target).parent.name == "out":
-        count += 1
-        if count == {number}:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return replace(self, target)
-pathlib.Path.replace = counted
+import importlib, json, os, pathlib, signal, sys
 from batikkit.cli import main
-main({words!r})
+for name in ("batikkit_exporters.export.run", "batikkit.network.keras_backend", "batikkit_exporters.convert"):
+    importlib.import_module(name)
+replace = pathlib.Path.replace
+def killed_at(number):
+    count = 0
+    def counted(self, target):
+        nonlocal count
+        if pathlib.Path(target).parent.name == "out":
+            count += 1
+            if count == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return replace(self, target)
+    return counted
+for number, words in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        pathlib.Path.replace = killed_at(number)
+        try:
+            main(words)
+        finally:
+            os._exit(99)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 LITTLE_ROOM = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
 PLAIN = "from batikkit.cli import main\nmain({words!r})"
@@ -51,6 +66,22 @@ def command(stripes_for_training: Path, tmp_path_factory: pytest.TempPathFactory
     given = {"--model": "net.keras", "--labels": "labels.txt"}
     words = [word for option, name in given.items() for word in (option, str(folder / name))]
     return ["export", *words, "--data", str(stripes_for_training), "--calibration-size", "12"]
+
+
+@pytest.fixture(scope="module")
+def killed_at_rename(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """For each of some renamings, an export folder that another export was killed at writing; each whole before."""
+    outs = {number: tmp_path_factory.mktemp("renaming") / "out" for number in RENAMINGS}
+    for out in outs.values():
+        assert _run([*command, "--out", str(out), "--float32"]) == 0
+    jobs = json.dumps([(number, _another(command, out)) for number, out in outs.items()])
+    done = subprocess.run([sys.executable, "-c", KILL_AT_RENAME, jobs], capture_output=True, text=True, timeout=600)
+    assert done.stdout.split() == [str(-signal.SIGKILL)] * len(outs), done.stderr[-2000:]
+    return outs
+
+
+def _another(command: list[str], out: Path) -> list[str]:
+    return [*command, "--out", str(out), "--float32", "--license", "CC0-1.0", "--seed", "5"]
 
 
 def _run(words: list[str]) -> int:
@@ -71,16 +102,11 @@ def _check_whole(out: Path, *variants: str) -> None:
     assert {path.name for path in out.iterdir()} == {*record.files, "export.json"}
 
 
-@pytest.mark.parametrize("number", [1, 3, 5])
+@pytest.mark.parametrize("number", RENAMINGS)
 def test_killed_while_renaming_it_is_noticed_and_mended(
-    number: int, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    number: int, command: list[str], killed_at_rename: dict[int, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "out"
-    assert _run([*command, "--out", str(out), "--float32"]) == 0
-    again = [*command, "--out", str(out), "--float32", "--license", "CC0-1.0", "--seed", "5"]
-    script = KILL_AT_RENAME.format(number=number, words=again)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
-    assert done.returncode == -signal.SIGKILL, done.stderr[-2000:]
+    out = killed_at_rename[number]
     record = read_export_record(out)
     assert record is not None
     damaged = [name for name, digest in record.files.items() if file_sha256(out / name) != digest]
@@ -89,7 +115,7 @@ def test_killed_while_renaming_it_is_noticed_and_mended(
     if "float32.tflite" in damaged:
         assert _run(["predict", str(out / "float32.tflite"), str(image)]) == 1
     capsys.readouterr()
-    assert _run(again) == 0
+    assert _run(_another(command, out)) == 0
     assert "nothing changed" not in capsys.readouterr().err
     assert _staging(out) == []
     _check_whole(out, "float32")
