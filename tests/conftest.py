@@ -108,11 +108,10 @@ def short_run(stripes_for_training: Path, tmp_path_factory: pytest.TempPathFacto
     pytest.importorskip("tensorflow")
     from batikkit.runs import newest_run
     from commands import run
-    from short_network import SHORT, TAUGHT, backbones
+    from short_network import TAUGHT, shortened
 
     runs_dir = tmp_path_factory.mktemp("short-runs")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(backbones.BACKBONES, "mobilenet-v2", SHORT)
+    with shortened():
         settings = [word for setting in TAUGHT for word in ("--set", setting)]
         begun = ("train", stripes_for_training, "--preset", "smoke", "--weights", "none", "--runs-dir", runs_dir)
         assert run(*begun, *settings) == 0
@@ -120,12 +119,13 @@ def short_run(stripes_for_training: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def short_mobilenet(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_mobilenet() -> Iterator[None]:
     """`mobilenet-v2` without weights is short and quickly built: where what it learns is not what is asked."""
     pytest.importorskip("tensorflow")
-    from short_network import SHORT, backbones
+    from short_network import shortened
 
-    monkeypatch.setitem(backbones.BACKBONES, "mobilenet-v2", SHORT)
+    with shortened():
+        yield
 
 
 @pytest.fixture(scope="session")

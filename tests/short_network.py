@@ -7,11 +7,10 @@ grows with the layers. Everything else, the numbering of layers and the places w
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from batikkit.network import backbones
-from batikkit.network.initial import initialise
-from batikkit.network.keras_backend import keras
 from batikkit.settings import TrainConfig
 
 FROZEN_LAYERS = 20
@@ -24,12 +23,31 @@ TAUGHT = (
 """Settings with which it learns stripes from a few photographs, in seconds."""
 
 
-def shorten() -> None:
-    """From now on `mobilenet-v2` is the short one in this process; it takes no weights."""
-    backbones.BACKBONES["mobilenet-v2"] = SHORT
+def shorten() -> Any:
+    """From now on `mobilenet-v2` is the short one in this process, which takes no weights; returns the whole one."""
+    from batikkit.network.backbones import BACKBONES
+
+    whole = BACKBONES["mobilenet-v2"]
+    BACKBONES["mobilenet-v2"] = dataclasses.replace(whole, features=_features)
+    return whole
+
+
+@contextmanager
+def shortened() -> Iterator[None]:
+    """The same within the block."""
+    from batikkit.network.backbones import BACKBONES
+
+    whole = shorten()
+    try:
+        yield
+    finally:
+        BACKBONES["mobilenet-v2"] = whole
 
 
 def _features(scaled: Any, config: TrainConfig, weights: object) -> Any:
+    from batikkit.network.initial import initialise
+    from batikkit.network.keras_backend import keras
+
     assert str(weights) == "none"
     layers = keras.layers
     x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False, name="Conv1")(scaled)
@@ -44,6 +62,8 @@ def _features(scaled: Any, config: TrainConfig, weights: object) -> Any:
 
 
 def _block(source: Any, name: str, *, filters: int, expanded: int, stride: int) -> Any:
+    from batikkit.network.keras_backend import keras
+
     layers, x = keras.layers, source
     if expanded:
         x = layers.Conv2D(expanded, 1, use_bias=False, name=f"{name}_expand")(x)
@@ -55,6 +75,3 @@ def _block(source: Any, name: str, *, filters: int, expanded: int, stride: int) 
     if stride == 1 and source.shape[-1] == filters:
         x = layers.Add(name=f"{name}_add")([source, x])
     return x
-
-
-SHORT = dataclasses.replace(backbones.BACKBONES["mobilenet-v2"], features=_features)
