@@ -20,15 +20,16 @@ object BatikMotifs {
     /** Label of what is none of the motifs; not every model has it. */
     const val OTHER = "other"
 
-    /** [scores] in the order of [LABELS]; [label] is null when the best is [OTHER] or the model is not sure. */
-    class Answer(val scores: FloatArray, val label: String?, val confidence: Double)
+    /** [scores] in the order of [LABELS]; [label] is null when the best is [OTHER], as [other] tells, or not sure. */
+    class Answer(val scores: FloatArray, val label: String?, val confidence: Double, val other: Boolean)
 
     /** The rule of the folder, on the model's probabilities. */
     fun answer(scores: FloatArray): Answer {
         val powered = scores.map { max(it.toDouble(), FLOOR).pow(1 / TEMPERATURE) }
         val best = powered.indices.maxByOrNull { powered[it] }!!
         val confidence = powered[best] / powered.sum()
-        return Answer(scores, LABELS[best].takeIf { it != OTHER && confidence >= THRESHOLD }, confidence)
+        val other = LABELS[best] == OTHER
+        return Answer(scores, LABELS[best].takeIf { !other && confidence >= THRESHOLD }, confidence, other)
     }
 
     /**
