@@ -52,10 +52,11 @@ class Engine:
             tf.TensorSpec([2], tf.int32),
         ]
         # Values spread over several processors have no public signature.
+        # Autograph would rewrite the Python of every layer, in which nothing depends on a tensor.
         options = {"reduce_retracing": True} if self._several else {"input_signature": spec}
-        self._step = tf.function(self._train_step, **options)
+        self._step = tf.function(self._train_step, autograph=False, **options)
         options = {"reduce_retracing": True} if self._several else {"input_signature": spec[:1]}
-        self._forward = tf.function(self._all_logits, **options)
+        self._forward = tf.function(self._all_logits, autograph=False, **options)
 
     def train(
         self,
