@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside it
 
 from drawn_stripes import write_stripes
 from kept_builders import kept
+
+if TYPE_CHECKING:
+    from with_other import Asked
 
 SHARED = Path(os.environ.get("BATIKKIT_DATA", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -126,6 +130,23 @@ def short_mobilenet() -> Iterator[None]:
 
     with shortened():
         yield
+
+
+@pytest.fixture(scope="session")
+def run_with_other(tmp_path_factory: pytest.TempPathFactory, weights_or_none: str) -> tuple[Path, Path]:
+    """A run that was shown strangers, exported as float32, and the folder of its photographs and of more strangers."""
+    from with_other import train_with_other
+
+    place = tmp_path_factory.mktemp("other")
+    return train_with_other(place, weights_or_none), place
+
+
+@pytest.fixture(scope="session")
+def asked_with_other(run_with_other: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Asked:
+    """Assets of that run and what Python says of pictures; read only."""
+    from with_other import ask
+
+    return ask(*run_with_other, tmp_path_factory.mktemp("asked"))
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,9 @@ try {
     await page.evaluate(() => { document.querySelector('#verdict').textContent = ''; });
     await page.locator('#file').setInputFiles(photograph);
     await changed('');
-    said[photograph] = [await verdict.innerText(), await verdict.getAttribute('data-named')];
+    const bars = await page.locator('#scores li').evaluateAll((lines) => lines.map((line) =>
+      [line.firstElementChild.textContent, parseFloat(line.querySelector('i').style.width)]));
+    said[photograph] = [await verdict.innerText(), await verdict.getAttribute('data-named'), bars];
   }
   await page.evaluate(() => { document.querySelector('#verdict').textContent = ''; });
   await page.locator('#camera').click();

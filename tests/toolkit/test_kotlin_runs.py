@@ -22,6 +22,7 @@ from batikkit.assets.golden import read_expected
 from batikkit.assets.kotlin import CLASSIFIERS, kotlin_sources
 from batikkit.assets.manifest import read_assets_manifest
 from batikkit.cli import main
+from with_other import Asked
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "android_demo_assets"
 KOTLIN = ROOT / "tests" / "kotlin"
 COMPILER = KOTLIN / ".compiler"
-MANIFEST = read_assets_manifest(FOLDER)
 # These virtual machines live for seconds: what optimises for minutes costs more than it gives.
 JAVA = ("java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 # Of Debian's junit4 and libandroid-json-java.
@@ -61,13 +61,14 @@ class Tools:
 
     def test(self, classes: Path, **facts: object) -> subprocess.CompletedProcess[str]:
         """Runs the instrumented tests, with `android_demo_assets/` as the app's assets."""
-        facts |= {"assets": FOLDER, "python": sys.executable, "interpreter": KOTLIN / "interpreter.py"}
+        tests = (f"com.example.batik.{name}Test" for name in CLASSIFIERS)
+        return self.run(classes, "org.junit.runner.JUnitCore", *tests, assets=FOLDER, **facts)
+
+    def run(self, classes: Path, main: str, *words: object, **facts: object) -> subprocess.CompletedProcess[str]:
+        """Runs a program, with LiteRT for Python in the place of the native library."""
+        facts |= {"python": sys.executable, "interpreter": KOTLIN / "interpreter.py"}
         command = [*JAVA, *(f"-D{name.replace('_', '-')}={value}" for name, value in facts.items()), "-cp"]
-        command += [
-            _joined((*self.classpath, classes)),
-            "org.junit.runner.JUnitCore",
-            *(f"com.example.batik.{name}Test" for name in CLASSIFIERS),
-        ]
+        command += [_joined((*self.classpath, classes)), main, *map(str, words)]
         return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -94,9 +95,9 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
     return Tools(jars, classpath)
 
 
-def _generated(folder: Path, variant: str) -> Path:
-    count = len(read_expected(FOLDER / "golden" / "expected.json"))
-    for name, source in kotlin_sources(MANIFEST, MANIFEST.variant(variant), golden_count=count).items():
+def _generated(folder: Path, variant: str, *, assets: Path = FOLDER) -> Path:
+    manifest, count = read_assets_manifest(assets), len(read_expected(assets / "golden" / "expected.json"))
+    for name, source in kotlin_sources(manifest, manifest.variant(variant), golden_count=count).items():
         (folder / name).write_text(source, encoding="utf-8")
     return folder
 
@@ -133,3 +134,20 @@ def test_a_colour_order_gone_wrong_fails_the_test_and_is_named_from_what_it_prin
     with pytest.raises(SystemExit):
         main(["verify", str(FOLDER), "--explain", str(scores)])
     assert "BGR" in capsys.readouterr().out
+
+
+def test_other_is_told_from_not_sure_as_python_does(tools: Tools, asked_with_other: Asked, tmp_path: Path) -> None:
+    assets, answers = asked_with_other.folder, asked_with_other.answers
+    sources = _generated(tmp_path, "float32", assets=assets)
+    shutil.copy(KOTLIN / "Say.kt", sources)
+    classes = tools.compile(sources)
+    done = tools.run(classes, "com.example.batik.SayKt", assets, *answers)
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(one["who"], Path(one["picture"])) for one in said] == [
+        (who, path) for who in CLASSIFIERS for path in answers
+    ]
+    for one in said:
+        answer = answers[Path(one["picture"])]
+        assert (one["label"], one["other"]) == (answer.label, answer.other), one
+        assert one["confidence"] == pytest.approx(answer.probability, abs=asked_with_other.tolerance), one

@@ -10,11 +10,14 @@ from PIL import Image
 
 from batikkit.assets.rejection import Rejection, accepted, apply, choose_threshold, confidence_of
 from batikkit.config import load_config
+from batikkit.demo.answers import Responder
 from batikkit.errors import InputError
 from batikkit.labels import OTHER, among_motifs, motif_count, read_labels
+from batikkit.motif_names import display_name
 from commands import run
 from drawn_stripes import write_stripes
 from short_network import FROZEN_LAYERS
+from with_other import Asked, kind
 
 RNG = np.random.default_rng(11)
 WIDTH, CLASSES = 24, 3
@@ -171,31 +174,18 @@ def test_strangers_without_a_folder_are_refused(tmp_path: Path) -> None:
         find_others(tmp_path / "none")
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, weights_or_none: str) -> tuple[Path, Path]:
-    """A run that was shown strangers, exported, and pictures of more of them."""
-    place = tmp_path_factory.mktemp("other")
-    write_stripes(place / "photos", per_class=40)
-    for name in ("strangers", "more"):
-        (place / name).mkdir()
-        for number in range(12):
-            blots = RNG.integers(0, 256, (3, 3, 3), dtype=np.uint8)
-            Image.fromarray(blots).resize((80, 80), Image.Resampling.NEAREST).save(place / name / f"{number}.png")
-    code = run("train", place / "photos", "--preset", "smoke", "--weights", weights_or_none,
-                       "--others", place / "strangers", "--runs-dir", place / "runs", "--unit", "copy",
-                       "--set", "head=solved", "--set", "phase2_epochs=0")  # fmt: skip
-    assert code == 0
-    code = run("export", "--float32", "--int8", "--runs-dir", place / "runs")
-    assert code == 0
-    return next((place / "runs").iterdir()) / "export", place
-
-
 # A tiny network of few photographs: in integers, distances beyond those of the calibration are cut off early.
 @pytest.mark.parametrize(("variant", "least"), [("float32", 10), ("int8", 4)])
-def test_exports_answer_other_and_are_measured_by_motif(exported: tuple[Path, Path], variant: str, least: int) -> None:
+def test_exports_answer_other_and_are_measured_by_motif(
+    run_with_other: tuple[Path, Path], request: pytest.FixtureRequest, variant: str, least: int
+) -> None:
     from batikkit import Classifier
 
-    folder, place = exported
+    trained, place = run_with_other
+    folder = trained / "export"
+    if variant == "int8":
+        request.getfixturevalue("weights_035")  # without weights, integers break the promise on so few photographs
+        assert run("export", "--int8", "--runs-dir", trained.parent) == 0
     assert read_labels(folder / "labels.txt") == LABELS
     assert OTHER not in read_labels(folder.parent / "labels.txt")
     classifier = Classifier(folder / f"{variant}.tflite")
@@ -206,6 +196,20 @@ def test_exports_answer_other_and_are_measured_by_motif(exported: tuple[Path, Pa
     assert sum(label is not None for label in named) >= 80
     code = run("evaluate", folder / f"{variant}.tflite", "--runs-dir", folder.parents[1], "--out", place / variant)
     assert code == 0
+
+
+@pytest.mark.slow
+def test_the_demo_answers_as_the_classifier(asked_with_other: Asked) -> None:
+    responder = Responder(asked_with_other.folder)
+    starts = {
+        "named": "**{}**, ",
+        "unsure": "**Not batik, or not sure.** The nearest would be {}, ",
+        "other": "**None of",
+    }
+    for path, answer in asked_with_other.answers.items():
+        said = responder.answer(path)
+        assert said.named == (answer.label is not None)
+        assert said.sentence("en").startswith(starts[kind(answer)].format(display_name(answer.best, "en")))
 
 
 def test_a_folder_called_other_takes_the_place_of_what_is_learned(

@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -21,12 +21,13 @@ from PIL import Image
 
 from batikkit import Classifier
 from batikkit.assets import litert_js
-from batikkit.assets.manifest import read_assets_manifest
+from batikkit.assets.manifest import AssetsManifest, read_assets_manifest
 from batikkit.assets.web import web_files
 from batikkit.cli.assets import _engine
 from batikkit.errors import InputError
 from batikkit.images import resize
 from batikkit.motif_names import display_name
+from with_other import Asked, kind
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "android_demo_assets"
@@ -39,35 +40,44 @@ GOLDEN = sorted((FOLDER / "golden").glob("*.png"))
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A written `web/`, alone in its folder."""
+    return _write_page(FOLDER, MANIFEST, tmp_path_factory.mktemp("site"))
+
+
+def _write_page(folder: Path, manifest: AssetsManifest, site: Path) -> Path:
     if not PACKAGES.is_dir():
         pytest.skip("needs LiteRT.js: npm ci --prefix tests/browser")
-    folder = tmp_path_factory.mktemp("site")
-    for name, content in web_files(FOLDER, MANIFEST, litert_js.obtain(PACKAGES), drawn=True).items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
+    for name, content in web_files(folder, manifest, litert_js.obtain(PACKAGES), drawn=True).items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_bytes(content)
+    return site
 
 
-@pytest.mark.slow
-def test_the_app_without_a_network(page: Path, tmp_path: Path) -> None:
+def _visit(page: Path, pictures: Iterable[Path], seen: Path, folder: Path) -> Any:
+    """What the page says of pictures, and of one that its camera sees; nothing from elsewhere, no complaint."""
     chromium, node = shutil.which("chromium"), shutil.which("node")
     if chromium is None or node is None:
         pytest.skip("needs chromium and node: apt-get install chromium nodejs npm")
-    camera, photographs = tmp_path / "camera.mjpeg", tmp_path / "photographs.json"
+    camera, photographs = folder / "camera.mjpeg", folder / "photographs.json"
     frame = io.BytesIO()
-    Image.open(FOLDER / "golden" / "01-as-is.png").convert("RGB").resize((640, 480)).save(frame, "JPEG", quality=95)
+    Image.open(seen).convert("RGB").resize((640, 480)).save(frame, "JPEG", quality=95)
     camera.write_bytes(frame.getvalue())
-    photographs.write_text(json.dumps([str(path) for path in GOLDEN]))
-    command = [node, "app.mjs", chromium, page, camera, photographs, tmp_path / "page.png"]
+    photographs.write_text(json.dumps([str(path) for path in pictures]))
+    command = [node, "app.mjs", chromium, page, camera, photographs, folder / "page.png"]
     done = subprocess.run(list(map(str, command)), cwd=BROWSER, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert found["strangers"] == []
     assert found["complaints"] == []
+    return found
+
+
+@pytest.mark.slow
+def test_the_app_without_a_network(page: Path, tmp_path: Path) -> None:
+    found = _visit(page, GOLDEN, FOLDER / "golden" / "01-as-is.png", tmp_path)
     assert found["offline"] == 0, "the second visit asked the server that was gone"
     classifier, clear = Classifier(FOLDER), 0
     for path in GOLDEN:
-        text, named = found["said"][str(path)]
+        text, named, _ = found["said"][str(path)]
         answer = classifier.classify(path)
         assert (named or None) == answer.label, f"{path.name}: {text}"
         first, second = list(answer.scores.values())[:2]
@@ -85,6 +95,31 @@ def test_the_app_without_a_network(page: Path, tmp_path: Path) -> None:
     assert button == "Berhenti"
     assert {icon["sizes"] for icon in found["manifest"]["icons"]} == {"192x192", "512x512"}
     assert found["manifest"]["display"] == "standalone"
+
+
+@pytest.mark.slow
+def test_the_app_tells_other_from_not_sure_as_python_does(asked_with_other: Asked, tmp_path: Path) -> None:
+    folder, answers = asked_with_other.folder, asked_with_other.answers
+    page = _write_page(folder, asked_with_other.manifest, tmp_path / "site")
+    stranger = max((path for path in answers if answers[path].other), key=lambda path: answers[path].probability)
+    found = _visit(page, answers, stranger, tmp_path)
+    starts = {
+        "named": "{}, ",
+        "unsure": "Not batik, or not sure. The nearest would be {}, ",
+        "other": "None of these motifs, ",
+    }
+    for path, answer in answers.items():
+        text, named, bars = found["said"][str(path)]
+        assert (named or None) == answer.label, f"{path.name}: {text}"
+        assert text.startswith(starts[kind(answer)].format(display_name(answer.best, "en"))), f"{path.name}: {text}"
+        scores = {display_name(label, "en"): score for label, score in answer.scores.items()}
+        assert bars[0][0] == display_name(answer.best, "en")
+        assert dict(bars) == pytest.approx({name: 100 * scores[name] for name, _ in bars},
+                                           abs=100 * asked_with_other.tolerance)  # fmt: skip
+        shown = int(re.search(r"(\d+) %", text)[1])  # type: ignore[index]
+        assert shown == pytest.approx(bars[0][1], abs=0.5)
+    assert found["seen"].startswith("None of these motifs, ")
+    assert found["indonesian"][0].startswith("Bukan salah satu motif ini, yakin ")
 
 
 RESIZE = """
