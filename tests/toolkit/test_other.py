@@ -199,6 +199,13 @@ def test_exports_answer_other_and_are_measured_by_motif(
 
 
 @pytest.mark.slow
+def test_the_folder_counts_motifs_and_outputs_apart(asked_with_other: Asked) -> None:
+    text = (asked_with_other.folder / "README.md").read_text(encoding="utf-8")
+    assert "name 3 batik motifs" in text
+    assert "setMaxResults(4)" in text
+
+
+@pytest.mark.slow
 def test_the_demo_answers_as_the_classifier(asked_with_other: Asked) -> None:
     responder = Responder(asked_with_other.folder)
     starts = {

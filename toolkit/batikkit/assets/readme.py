@@ -8,6 +8,7 @@ from batikkit.assets import pins
 from batikkit.assets.filling import fill
 from batikkit.assets.golden import GoldenVector
 from batikkit.assets.manifest import AssetsManifest, AssetVariant
+from batikkit.labels import motif_count
 
 
 def recommended(manifest: AssetsManifest) -> AssetVariant:
@@ -22,7 +23,8 @@ def readme(manifest: AssetsManifest, vectors: Sequence[GoldenVector], *, web: bo
     floats = chosen.manifest.input.dtype == "float32"
     return fill(
         "README.md",
-        motif_count=len(manifest.labels),
+        motif_count=motif_count(manifest.labels),
+        output_count=len(manifest.labels),
         file_rows="\n".join(f"| `{v.file}` | {_about(v)} |" for v in manifest.variants),
         golden_count=len(vectors),
         web_row="| `web/` | the app as a page, with LiteRT.js (Apache-2.0) in it |\n" if web else "",
