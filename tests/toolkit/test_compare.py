@@ -268,6 +268,12 @@ def test_wrong_input_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_the_same_photographs_are_no_others(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*command(stripes, "none", tmp_path / "out"), "--also", str(stripes)]) == 2
+    assert "is the folder that is compared on" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_foreign_folder_is_left_alone(stripes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "mine"
     shutil.copytree(stripes, out)
