@@ -6,16 +6,19 @@ Each fold is tested once by a network that has not seen it; a part of the other 
 chosen by these figures is chosen by the held-out images, so confirm a choice on folds of another `--fold-seed`.
 
 The frozen features are computed once for all folds, and kept in `--keep` for further calls with the same augmentation.
+Each line names the test photographs that the last phase got wrong; `--against FILE`, an earlier call's lines, pairs
+both settings photograph by photograph on the folds that they share.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from batikkit.config import load_config
+from batikkit.data.dataset import Sample
 from batikkit.data.prepared import Grouping, load_dataset
 from batikkit.data.split import SPLITS, SplitRow, fold_rows
 from batikkit.network import model
 from batikkit.network.model import predict_keras
 from batikkit.network.texture import best_texture
+from batikkit.paired import mcnemar_p, paired_drop, paired_drop_interval
 from batikkit.settings import TrainConfig
 from batikkit.training.distributed import Workers
 from batikkit.training.features import FrozenFeatures, fill_features, new_features
@@ -107,10 +112,12 @@ def run_fold(
             if state.epoch == 0:  # a phase is over, and the network holds the best weights
                 right = predict_keras(net, splits["test"].pixels).argmax(axis=1) == splits["test"].labels
                 accuracy[plan[state.phase - 1].name] = round(float(right.mean()), 4)
+                wrong = [rows[index].sample.path for index in chosen["test"][~right]]
     history = state.history
     return {
         **accuracy,
         "n": len(splits["test"].labels),
+        "wrong": wrong,
         "train_accuracy": round(history[-1].accuracy, 3),
         "val_accuracy": [
             round(max(h.val_accuracy for h in history if h.phase == phase), 3)
@@ -119,6 +126,36 @@ def run_fold(
         "epochs": len(history),
         "seconds": round(time.perf_counter() - started, 1),
     }
+
+
+def paired(ours: Sequence[Mapping[str, Any]], earlier: Path, groups: Mapping[str, str], deal: Any) -> str:
+    """How far settings lead those of earlier lines on the photographs that both were tested with.
+
+    Args:
+        ours: A result for each fold.
+        earlier: JSON lines of another call.
+        groups: Photograph -> its cloth.
+        deal: (fold, seed) -> that fold's rows.
+    """
+    lines = [json.loads(line) for line in earlier.read_text().splitlines() if line.startswith("{")]
+    before = {(line["fold"], line["fold_seed"]): set(line["wrong"]) for line in lines}
+    right: tuple[list[bool], list[bool]] = ([], [])
+    cloths: list[str] = []
+    for result in ours:
+        key = result["fold"], result["fold_seed"]
+        if key not in before:
+            continue
+        for path in (row.sample.path for row in deal(*key) if row.split == "test"):
+            right[0].append(path not in before[key])
+            right[1].append(path not in set(result["wrong"]))
+            cloths.append(groups[path])
+    was, now = (np.array(part) for part in right)
+    low, high = paired_drop_interval(now, was, groups=cloths)
+    return (
+        f"against {earlier.name}, n = {len(was)}: {paired_drop(now, was):+.1f} points ({low:+.1f} to {high:+.1f}), "
+        f"only now right {int((now & ~was).sum())}, only before {int((was & ~now).sum())}, "
+        f"p = {mcnemar_p(now, was, groups=cloths):.4f}"
+    )
 
 
 def main() -> None:
@@ -132,6 +169,7 @@ def main() -> None:
     parser.add_argument("--unit", default="cloth", help="what never crosses folds: cloth or copy")
     parser.add_argument("--look-weights", help="MobileNetV2 no-top file that tells cloths apart (that of --weights)")
     parser.add_argument("--fold-seed", type=int, default=0)
+    parser.add_argument("--against", type=Path, help="an earlier call's lines, to be paired with")
     parser.add_argument("--keep", type=Path, help="folder for frozen features (temporary)")
     asked = parser.parse_args()
     config = load_config(asked.preset, overrides=asked.overrides)
@@ -147,16 +185,23 @@ def main() -> None:
         store = Path(folder) / "all.npy"
         everything = load_split(asked.folder, samples, labels, size=config.image_size, store=store)
         features = all_features(everything.pixels, config, asked.weights, asked.keep or Path(folder))
+        deal = functools.partial(_deal, samples, asked.folds, config)
         for fold in [int(f) for f in asked.only.split(",") if f] or range(asked.folds):
-            rows = fold_rows(samples, folds=asked.folds, fold=fold, ratios=config.ratios, seed=asked.fold_seed)
-            result = run_fold(rows, everything, features, config, asked.weights)
-            results.append(result)
-            print(json.dumps({"preset": asked.preset, "set": asked.overrides, "fold": fold, **result}), flush=True)
+            result = run_fold(deal(fold, asked.fold_seed), everything, features, config, asked.weights)
+            known = {"preset": asked.preset, "set": asked.overrides, "fold": fold, "fold_seed": asked.fold_seed}
+            results.append({**known, **result})
+            print(json.dumps(results[-1]), flush=True)
     for name in ("head", "fine-tune"):
         found = [r[name] for r in results if name in r]
         if found:
             spread = f" +- {np.std(found, ddof=1):.1%}" if len(found) > 1 else ""
             print(f"{asked.preset} {' '.join(asked.overrides)} {name}: mean {np.mean(found):.1%}{spread}", flush=True)
+    if asked.against:
+        print(paired(results, asked.against, {sample.path: sample.group for sample in samples}, deal), flush=True)
+
+
+def _deal(samples: tuple[Sample, ...], folds: int, config: TrainConfig, fold: int, seed: int) -> tuple[SplitRow, ...]:
+    return fold_rows(samples, folds=folds, fold=fold, ratios=config.ratios, seed=seed)
 
 
 if __name__ == "__main__":
