@@ -12,7 +12,7 @@ demo: setup
 	$(BIN)/batikkit quickstart --out quickstart
 
 test: setup $(VENV)-mediapipe/.installed $(VENV)-legacy/.installed light $(BROWSER)/node_modules/.installed $(KOTLIN)/.installed $(VENV)-demo/.installed lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # What takes seconds: nothing that trains, converts or starts a browser.
 fast: setup

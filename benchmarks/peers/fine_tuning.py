@@ -111,7 +111,7 @@ def tune(net: Any, fold: Fold, config: TrainConfig, cut: str, *, lower_rate: flo
     return engine
 
 
-def judged(net: Any, fold: Fold, config: TrainConfig, cut: str, ends: list[dict[str, Any]]) -> dict[str, Any]:
+def along_the_way(net: Any, fold: Fold, config: TrainConfig, cut: str, ends: list[dict[str, Any]]) -> dict[str, Any]:
     """Accuracy and mean loss [nats] on validation and test images along the way."""
     found: dict[str, Any] = {"at": WAY}
     engine = Engine(net, start=cut, config=config)
@@ -165,7 +165,7 @@ def main() -> None:
             engine = tune(net, fold, config, cut, lower_rate=asked.lower_rate, pull=asked.pull, seed=number)
             with engine.averaged():
                 ends.append(model.read_weights(model.learned(net)))
-            results.append(judged(net, fold, dataclasses.replace(config, weight_average=0.0), cut, ends))
+            results.append(along_the_way(net, fold, dataclasses.replace(config, weight_average=0.0), cut, ends))
             print(
                 json.dumps(
                     {
