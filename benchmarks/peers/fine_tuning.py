@@ -16,12 +16,13 @@ import dataclasses
 import json
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from preset_search import AllFeatures, all_features
+from preset_search import AllFeatures, all_features, known_inputs
 
 from batikkit.config import load_config
 from batikkit.data.prepared import Grouping, load_dataset
@@ -32,7 +33,8 @@ from batikkit.settings import TrainConfig
 from batikkit.training import convex
 from batikkit.training.distributed import Workers
 from batikkit.training.engine import Engine
-from batikkit.training.inputs import load_split
+from batikkit.training.inputs import Split, load_split
+from batikkit.training.loop import fit
 from batikkit.training.precision import precision_for
 from batikkit.training.schedule import Phase, rate_at
 from batikkit.training.targets import image_weights, mix, one_hot, smooth
@@ -40,39 +42,26 @@ from batikkit.training.targets import image_weights, mix, one_hot, smooth
 WAY = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
+@dataclass(frozen=True)
 class Fold:
-    """One fold's photographs by part, and what the frozen network says of them."""
+    """One fold's photographs by part, and what the frozen network says of all of them."""
 
-    def __init__(self, features: AllFeatures, labels: NDArray[np.int64], chosen: dict[str, NDArray[np.intp]]) -> None:
-        self.features, self.labels, self.chosen = features, labels, chosen
-        self.classes = int(labels.max()) + 1
+    features: AllFeatures
+    labels: NDArray[np.int64]
+    chosen: dict[str, NDArray[np.intp]]
 
     def truth(self, part: str) -> NDArray[np.int64]:
         """Its labels."""
         return self.labels[self.chosen[part]]
 
-    def solve(self, net: Any, config: TrainConfig) -> None:
-        """Gives the network the head that its validation images choose."""
-        views, plain = self.features[model.pooled_layer(net)]
-        seen = np.asarray(views[:, self.chosen["train"]], np.float32)
-        flat, truth = seen.reshape(-1, seen.shape[-1]), self.truth("train")
-        scaling = convex.scaling_of(
-            len(flat), flat.sum(axis=0, dtype=np.float64), np.square(flat, dtype=np.float64).sum(axis=0)
-        )
-        targets = np.tile(smooth(one_hot(truth, self.classes), config.label_smoothing), (len(seen), 1))
-        weights = np.tile(image_weights(truth, self.classes, balanced=config.class_weights), len(seen)) / len(flat)
-        loss = convex.softmax_loss(scaling.scaled(flat), targets, weights.astype(np.float32))
-        width, found = flat.shape[1], np.zeros((flat.shape[1] + 1) * self.classes)
-        checked, best = np.asarray(plain[0, self.chosen["validation"]], np.float64), (np.inf, found, found)
-        for penalty in convex.penalties(config.phase1_epochs):
-            found = convex.minimize(convex.with_penalty(loss, penalty, kernel_size=width * self.classes), found)
-            kernel, bias = scaling.unscaled(*convex.split(found, width, self.classes))
-            best = min(
-                best,
-                (convex.cross_entropy(checked @ kernel + bias, self.truth("validation")), kernel, bias),
-                key=lambda one: one[0],
-            )
-        net.get_layer(model.HEAD).set_weights([part.astype(np.float32) for part in best[1:]])
+
+def solve(
+    net: Any, config: TrainConfig, everything: Split, features: AllFeatures, chosen: dict[str, NDArray[np.intp]]
+) -> None:
+    """Gives the network the head that a run of the preset would have."""
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in fit(net, known_inputs(net, config, everything, features, chosen, Path(folder))):
+            pass
 
 
 def tune(net: Any, fold: Fold, config: TrainConfig, cut: str, *, lower_rate: float, pull: float, seed: int) -> Engine:
@@ -83,19 +72,17 @@ def tune(net: Any, fold: Fold, config: TrainConfig, cut: str, *, lower_rate: flo
     names = [layer.name for layer in net.layers]
     border = min((names.index(name) for name in config.taps), default=0)
     variables = [(v, names.index(v.name.split("/")[0]) < border, v.numpy()) for v in net.trainable_variables]
-    truth, index = fold.truth("train"), fold.chosen["train"]
-    importance = image_weights(truth, fold.classes, balanced=config.class_weights)
+    truth, index, classes = fold.truth("train"), fold.chosen["train"], int(net.output.shape[1])
+    importance = image_weights(truth, classes, balanced=config.class_weights)
     phase = Phase("fine-tune", config.phase2_epochs, config.phase2_learning_rate, len(views))
     steps = -(-len(truth) // config.batch_size)
     for epoch in range(config.phase2_epochs):
         order = np.random.default_rng((seed, epoch)).permutation(len(truth))
         for step in range(steps):
-            some, rng = (
-                order[step * config.batch_size :][: config.batch_size],
-                np.random.default_rng((seed, epoch, step)),
-            )
+            some = order[step * config.batch_size :][: config.batch_size]
+            rng = np.random.default_rng((seed, epoch, step))
             fed = np.stack([views[(epoch + i) % len(views), index[i]] for i in some]).astype(np.float32)
-            targets, weights = one_hot(truth[some], fold.classes), importance[some] / importance[some].sum()
+            targets, weights = one_hot(truth[some], classes), importance[some] / importance[some].sum()
             if config.mixup:
                 share = rng.beta(config.mixup, config.mixup)
                 fed, targets, weights = mix(fed, targets, weights, share=share, partners=rng.permutation(len(some)))
@@ -152,7 +139,6 @@ def main() -> None:
         features = all_features(everything.pixels, config, asked.weights, asked.keep or Path(folder))
         net = model.build_model(config, classes=len(data.dataset.labels), weights=asked.weights)
         start = net.get_weights()
-        model.unfreeze_above(net, frozen_layers=config.frozen_layers, batch_norm_frozen=True)
         cut = model.cut_layer(net, frozen_layers=config.frozen_layers)
         assert cut
         for number in map(int, asked.only.split(",")):
@@ -160,36 +146,18 @@ def main() -> None:
             chosen = {part: np.flatnonzero([row.split == part for row in rows]) for part in SPLITS}
             fold, started = Fold(features, everything.labels, chosen), time.perf_counter()
             net.set_weights(start)
-            fold.solve(net, config)
+            solve(net, dataclasses.replace(config, phase2_epochs=0), everything, features, chosen)
+            model.unfreeze_above(net, frozen_layers=config.frozen_layers, batch_norm_frozen=True)
             ends = [model.read_weights(model.learned(net))]
             engine = tune(net, fold, config, cut, lower_rate=asked.lower_rate, pull=asked.pull, seed=number)
             with engine.averaged():
                 ends.append(model.read_weights(model.learned(net)))
-            results.append(along_the_way(net, fold, dataclasses.replace(config, weight_average=0.0), cut, ends))
-            print(
-                json.dumps(
-                    {
-                        "fold": number,
-                        "n": len(fold.truth("test")),
-                        **results[-1],
-                        "seconds": round(time.perf_counter() - started),
-                    }
-                ),
-                flush=True,
-            )
-    print(
-        json.dumps(
-            {
-                "mean": True,
-                "at": WAY,
-                **{
-                    key: np.mean([r[key] for r in results], axis=0).round(4).tolist()
-                    for key in results[0]
-                    if key != "at"
-                },
-            }
-        )
-    )
+            found = along_the_way(net, fold, dataclasses.replace(config, weight_average=0.0), cut, ends)
+            results.append(found)
+            seconds = round(time.perf_counter() - started)
+            print(json.dumps({"fold": number, "n": len(fold.truth("test")), **found, "seconds": seconds}), flush=True)
+    means = {key: np.mean([found[key] for found in results], axis=0).round(4).tolist() for key in results[0]}
+    print(json.dumps({"mean": True, **means}))
 
 
 if __name__ == "__main__":

@@ -95,28 +95,42 @@ def all_features(pixels: NDArray[np.uint8], config: TrainConfig, weights: str, k
     }
 
 
+def known_inputs(
+    net: Any,
+    config: TrainConfig,
+    everything: Split,
+    features: AllFeatures,
+    chosen: dict[str, NDArray[np.intp]],
+    folder: Path,
+) -> Inputs:
+    """What a fold's training is fed: parts of the features that all folds share."""
+    splits = {name: Split(everything.pixels[index], everything.labels[index]) for name, index in chosen.items()}
+    inputs = _Known(config, splits["train"], splits["validation"], cache=folder, cache_bytes=0)
+    inputs.everything, inputs.chosen = features, chosen
+    reserve(net, inputs, first=0, engine="cached", workers=Workers())
+    return inputs
+
+
 def run_fold(
     rows: tuple[SplitRow, ...], everything: Split, features: AllFeatures, config: TrainConfig, weights: str
 ) -> dict[str, Any]:
     """Trains on one fold's split; `everything` and `features` are those of all rows, in order."""
     chosen = {name: np.flatnonzero([row.split == name for row in rows]) for name in SPLITS}
-    splits = {name: Split(everything.pixels[index], everything.labels[index]) for name, index in chosen.items()}
     net = model.build_model(config, classes=int(everything.labels.max()) + 1, weights=weights)
     accuracy: dict[str, float] = {}
+    test = Split(everything.pixels[chosen["test"]], everything.labels[chosen["test"]])
     with tempfile.TemporaryDirectory() as folder:
-        inputs = _Known(config, splits["train"], splits["validation"], cache=Path(folder), cache_bytes=0)
-        inputs.everything, inputs.chosen = features, chosen
-        reserve(net, inputs, first=0, engine="cached", workers=Workers())
+        inputs = known_inputs(net, config, everything, features, chosen, Path(folder))
         started, plan = time.perf_counter(), phases(config)
         for state in fit(net, inputs):
             if state.epoch == 0:  # a phase is over, and the network holds the best weights
-                right = predict_keras(net, splits["test"].pixels).argmax(axis=1) == splits["test"].labels
+                right = predict_keras(net, test.pixels).argmax(axis=1) == test.labels
                 accuracy[plan[state.phase - 1].name] = round(float(right.mean()), 4)
                 wrong = [rows[index].sample.path for index in chosen["test"][~right]]
     history = state.history
     return {
         **accuracy,
-        "n": len(splits["test"].labels),
+        "n": len(test.labels),
         "wrong": wrong,
         "train_accuracy": round(history[-1].accuracy, 3),
         "val_accuracy": [
