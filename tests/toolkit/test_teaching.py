@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -100,9 +101,12 @@ def test_the_teachers_answers_are_learned_and_all_they_know_of_unlabelled_photog
     # A stopped run asks again, and notices where the photographs are others.
     assert _train("--resume", run) == 130
     assert fed[1].train.answers == pytest.approx(inputs.train.answers)
+    Run(run).change(teaching=dataclasses.replace(teaching, sha256="0" * 64))  # as where a teacher is another one
+    assert _train("--resume", run) == 2
+    Run(run).change(teaching=teaching)
     (unlabelled / "deep" / "4.png").unlink()
     assert _train("--resume", run) == 2
-    assert "have changed since this run began" in capsys.readouterr().err
+    assert capsys.readouterr().err.count("what this run was begun with has changed") == 2
 
 
 def test_what_the_run_is_tested_with_is_not_taught(

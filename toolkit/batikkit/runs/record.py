@@ -64,12 +64,12 @@ class Teaching:
     Attributes:
         teachers: Folders of finished runs.
         unlabelled: Folder of photographs that only they named; None where there was none.
-        unlabelled_sha256: Of those photographs that were learned from.
+        sha256: Of the teachers' models and of those photographs that were learned from.
     """
 
     teachers: tuple[str, ...]
     unlabelled: str | None = None
-    unlabelled_sha256: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from batikkit.config import to_toml
 from batikkit.console import warn
 from batikkit.data.prepared import PreparedData
-from batikkit.data.split import SplitRow, check_parts, of_split
+from batikkit.data.split import check_parts
 from batikkit.errors import InputError
 from batikkit.network import model
 from batikkit.runs import lock, store
-from batikkit.runs.record import RunRecord, Teaching
 from batikkit.runs.run import CHECKPOINT_FILE, TENSORBOARD_FOLDER, Run
 from batikkit.settings import TrainConfig
 from batikkit.training.bars import Bar, Bars
@@ -26,14 +23,14 @@ from batikkit.training.clock import Clock
 from batikkit.training.distributed import Workers
 from batikkit.training.ending import told
 from batikkit.training.feeds import changes, reserve
-from batikkit.training.inputs import Inputs, Split
+from batikkit.training.inputs import Inputs
 from batikkit.training.job import Job, begin, check_photographs, decode, new_record, restore, scratch
 from batikkit.training.loop import fit
 from batikkit.training.others import find_others
 from batikkit.training.outcome import Trained, finish, keep_frozen
 from batikkit.training.precision import check_precision, precision_for
 from batikkit.training.state import State, read_state, write_state
-from batikkit.training.teaching import Unlabelled, answers_of, check_teachers, find_unlabelled, refuse_leaks, taught
+from batikkit.training.teaching import ask_teachers, check_teachers, find_again, find_teaching
 from batikkit.training.tensorboard import TensorBoard
 
 
@@ -108,8 +105,11 @@ def train(data: PreparedData, config: TrainConfig, beginning: Beginning, means: 
     check_precision(config)
     # Before the run folder exists, so that wrong weights leave nothing behind.
     net = model.build_model(config, classes=len(labels), weights=beginning.weights)
-    teaching, unlabelled = _teaching(beginning.teachers, beginning.unlabelled, data.dataset.root, labels, data.rows)
-    workers.agree(to_toml(config), labels, data.rows, teaching, *(w.tobytes() for w in net.get_weights()))
+    teaching, unlabelled = find_teaching(
+        beginning.teachers, beginning.unlabelled, root=data.dataset.root, labels=labels, rows=data.rows, bar=means.bar
+    )
+    known = teaching.sha256 if teaching else ""
+    workers.agree(to_toml(config), labels, data.rows, known, *(w.tobytes() for w in net.get_weights()))
     store.sweep(beginning.runs_dir)
     folder = store.create_run(beginning.runs_dir, name=beginning.name) if workers.chief else scratch(workers)
     record = new_record(
@@ -148,7 +148,7 @@ def resume(run: Run, means: Means, *, batch_size: int | None = None, root: Path 
     check_photographs(Path(record.data.root), rows)
     if record.others:
         find_others(Path(record.others))
-    unlabelled = _taught_again(record, labels, rows)
+    unlabelled = find_again(record, labels, rows, bar=means.bar)
     state = read_state(run.path(CHECKPOINT_FILE))
     net = model.build_model(config, classes=len(labels))
     restore(run, net, state)
@@ -158,36 +158,6 @@ def resume(run: Run, means: Means, *, batch_size: int | None = None, root: Path 
     return _train(job, net, state, means)
 
 
-def _teaching(
-    teachers: Sequence[Path], folder: Path | None, root: Path, labels: Sequence[str], rows: Sequence[SplitRow]
-) -> tuple[Teaching | None, tuple[Path, ...]]:
-    """What to record of the teachers, and the photographs that only they name."""
-    if not teachers:
-        return None, ()
-    refuse_leaks(teachers, labels, rows)
-    found = find_unlabelled(folder, root, rows) if folder else Unlabelled()
-    for line in found.told:
-        warn(line)
-    where = str(folder.resolve()) if folder else None
-    return Teaching(tuple(str(teacher.resolve()) for teacher in teachers), where, found.sha256), found.files
-
-
-def _taught_again(record: RunRecord, labels: Sequence[str], rows: Sequence[SplitRow]) -> tuple[Path, ...]:
-    """The photographs that only the teachers of a stopped run name.
-
-    Raises:
-        InputError: they, or a teacher, are gone or have changed.
-    """
-    if not record.teaching:
-        return ()
-    teachers, folder = tuple(map(Path, record.teaching.teachers)), record.teaching.unlabelled
-    check_teachers(teachers, Path(folder) if folder else None)
-    now, files = _teaching(teachers, Path(folder) if folder else None, Path(record.data.root), labels, rows)
-    if now != record.teaching:
-        raise InputError(f"the photographs in {folder} have changed since this run began: put them back, or train anew")
-    return files
-
-
 def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
     workers, clock = means.workers, Clock()
     with told(job, workers), lock.held(job.run.folder) as cache, Bars(means.bar) as bars:
@@ -195,7 +165,7 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
             splits = decode(job, cache, bars=bars, share=workers.share)
         if job.record.teaching:
             with clock.measuring("teachers"):
-                splits["train"] = _ask_teachers(job, splits["train"], cache, workers=workers, bars=bars)
+                splits["train"] = ask_teachers(job, splits["train"], cache, workers=workers, bars=bars)
         shared = workers.replicate(net, job.config)
         precision = precision_for(job.config, workers=workers, known=job.record.feeds)
         inputs = Inputs(
@@ -221,25 +191,6 @@ def _train(job: Job, net: Any, state: State, means: Means) -> Trained:
         )  # fmt: skip
         workers.total((0.0,))  # nobody leaves before the chief has written
         return finished
-
-
-def _ask_teachers(job: Job, train: Split, cache: Path, *, workers: Workers, bars: Bars) -> Split:
-    """The training photographs with their teachers' answers; every worker asks about its share."""
-    assert job.record.teaching
-    root = Path(job.record.data.root)
-    files = [*(root / sample.path for sample in of_split(job.rows, "train")), *job.unlabelled]
-    own = workers.share.of(len(files))
-    answers = np.zeros((len(files), len(job.labels)))
-    answers[own] = answers_of(
-        [Path(teacher) for teacher in job.record.teaching.teachers],
-        [files[i] for i in own],
-        job.config,
-        job.labels,
-        scratch=cache,
-        advance=bars.advance("ask teachers"),
-    )
-    said = workers.total(answers.ravel()).reshape(answers.shape)
-    return taught(train, said.astype(np.float32), part=job.config.distillation)
 
 
 def _fed(job: Job, net: Any, inputs: Inputs, state: State, means: Means) -> Job:

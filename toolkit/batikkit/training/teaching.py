@@ -8,44 +8,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from batikkit.console import Advance
+from batikkit.console import Advance, warn
 from batikkit.data.duplicates import find_copies
 from batikkit.data.fingerprint_cache import cache_file, read_cache
 from batikkit.data.inspection import Inspection, inspect_all
 from batikkit.data.pixels import decode_to_disk
-from batikkit.data.split import SplitRow
+from batikkit.data.split import SplitRow, of_split
+from batikkit.digest import file_sha256
 from batikkit.errors import InputError
 from batikkit.network import model
 from batikkit.picture_files import find_pictures
 from batikkit.runs import store
+from batikkit.runs.record import RunRecord, Teaching
 from batikkit.runs.run import Run
 from batikkit.settings import TrainConfig
+from batikkit.training.bars import Bar, Bars
+from batikkit.training.distributed import Workers
 from batikkit.training.features import FrozenFeatures
 from batikkit.training.inputs import Split
+from batikkit.training.job import Job
 from batikkit.training.targets import one_hot
 
 _BATCH = 32
-
-
-@dataclass(frozen=True)
-class Unlabelled:
-    """Photographs without a label.
-
-    Attributes:
-        files: Those to learn from, in order.
-        sha256: Of their content, together.
-        told: What was left out, one line each.
-    """
-
-    files: tuple[Path, ...] = ()
-    sha256: str = ""
-    told: tuple[str, ...] = ()
 
 
 def check_teachers(teachers: Sequence[Path], unlabelled: Path | None) -> None:
@@ -64,12 +54,83 @@ def check_teachers(teachers: Sequence[Path], unlabelled: Path | None) -> None:
         raise InputError(f"--unlabelled {unlabelled}: no such folder; give one with photographs of batik")
 
 
-def refuse_leaks(teachers: Sequence[Path], labels: Sequence[str], rows: Sequence[SplitRow]) -> None:
-    """Refuses a teacher who would tell what a run is tested or chosen by.
+def find_teaching(
+    teachers: Sequence[Path],
+    unlabelled: Path | None,
+    *,
+    root: Path,
+    labels: Sequence[str],
+    rows: Sequence[SplitRow],
+    bar: Bar,
+) -> tuple[Teaching | None, tuple[Path, ...]]:
+    """What to record of the teachers, and the photographs that only they name.
+
+    Args:
+        teachers: Finished runs; nothing is taught without any.
+        unlabelled: Folder of photographs without a label.
+        root: Where the run's own photographs lie.
+        labels: Its motifs.
+        rows: Its split.
+        bar: Makes a progress bar.
 
     Raises:
-        InputError: it learned from a photograph that this run holds back, or knows other motifs.
+        InputError: a teacher would tell what the run is tested or chosen by, or no photograph is left.
     """
+    if not teachers:
+        return None, ()
+    _refuse_leaks(teachers, labels, rows)
+    new = _unlabelled(unlabelled, root, rows, bar) if unlabelled else []
+    content = [*(file_sha256(store.model_file(teacher)) for teacher in teachers), *(item.sha256 for item in new)]
+    record = Teaching(
+        tuple(str(teacher.resolve()) for teacher in teachers),
+        str(unlabelled.resolve()) if unlabelled else None,
+        hashlib.sha256("".join(content).encode()).hexdigest(),
+    )
+    return record, tuple(unlabelled / item.path for item in new) if unlabelled else ()
+
+
+def find_again(record: RunRecord, labels: Sequence[str], rows: Sequence[SplitRow], *, bar: Bar) -> tuple[Path, ...]:
+    """The photographs that only the teachers of a stopped run name.
+
+    Raises:
+        InputError: they, or a teacher, are gone or have changed.
+    """
+    begun = record.teaching
+    if not begun:
+        return ()
+    teachers, folder = (
+        [Path(teacher) for teacher in begun.teachers],
+        Path(begun.unlabelled) if begun.unlabelled else None,
+    )
+    check_teachers(teachers, folder)
+    now, files = find_teaching(teachers, folder, root=Path(record.data.root), labels=labels, rows=rows, bar=bar)
+    if now != begun:
+        places = ", ".join([*begun.teachers, *([begun.unlabelled] if begun.unlabelled else [])])
+        raise InputError(f"what this run was begun with has changed ({places}): put it back, or train a new run")
+    return files
+
+
+def ask_teachers(job: Job, train: Split, scratch: Path, *, workers: Workers, bars: Bars) -> Split:
+    """The training photographs with their teachers' answers; every worker asks about its share."""
+    assert job.record.teaching
+    root = Path(job.record.data.root)
+    files = [*(root / sample.path for sample in of_split(job.rows, "train")), *job.unlabelled]
+    own = workers.share.of(len(files))
+    answers = np.zeros((len(files), len(job.labels)))
+    answers[own] = _answers(
+        [Path(teacher) for teacher in job.record.teaching.teachers],
+        [files[i] for i in own],
+        job.config,
+        job.labels,
+        scratch=scratch,
+        advance=bars.advance("ask teachers"),
+    )
+    said = workers.total(answers.ravel()).reshape(answers.shape)
+    return taught(train, said.astype(np.float32), part=job.config.distillation)
+
+
+def _refuse_leaks(teachers: Sequence[Path], labels: Sequence[str], rows: Sequence[SplitRow]) -> None:
+    """Refuses a teacher who would tell what a run is tested or chosen by, or who knows other motifs."""
     tested, checked = ({row.sample.sha256 for row in rows if row.split == part} for part in ("test", "validation"))
     for teacher in teachers:
         run = Run(teacher)
@@ -87,32 +148,28 @@ def refuse_leaks(teachers: Sequence[Path], labels: Sequence[str], rows: Sequence
             )
 
 
-def find_unlabelled(folder: Path, root: Path, rows: Sequence[SplitRow]) -> Unlabelled:
-    """The photographs of a folder that are no copies of a run's own, nor of each other.
-
-    Raises:
-        InputError: none is left.
-    """
+def _unlabelled(folder: Path, root: Path, rows: Sequence[SplitRow], bar: Bar) -> list[Inspection]:
+    """The photographs of a folder that are no copies of a run's own, nor of each other; what is left out is told."""
     paths = [path.relative_to(folder).as_posix() for path in find_pictures(folder)]
     own = inspect_all(root, [row.sample.path for row in rows], known=read_cache(cache_file(root)).known)
     known = [item for item in own if isinstance(item, Inspection)]
-    found = inspect_all(folder, paths)
+    with bar("check unlabelled images") as advance:
+        found = inspect_all(folder, paths, advance=advance)
     usable = [item for item in found if isinstance(item, Inspection)]
     everything = [*known, *usable]
     first = find_copies([item.look for item in everything], [item.sha256 for item in everything])
     new = [item for index, item in enumerate(usable, len(known)) if first[index] == index]
-    told = [f"skipped {item.path}: {item.reason}" for item in found if not isinstance(item, Inspection)]
+    for item in found:
+        if not isinstance(item, Inspection):
+            warn(f"skipped {item.path}: {item.reason}")
     if len(new) < len(usable):
-        told.append(
-            f"left out {len(usable) - len(new)} unlabelled photograph(s): copies of this run's, or of each other"
-        )
+        warn(f"left out {len(usable) - len(new)} unlabelled photograph(s): copies of this run's, or of each other")
     if not new:
         raise InputError(f"--unlabelled {folder} has no photograph that this run has not: give others, or leave it out")
-    digest = hashlib.sha256("".join(item.sha256 for item in new).encode()).hexdigest()
-    return Unlabelled(tuple(folder / item.path for item in new), digest, tuple(told))
+    return new
 
 
-def answers_of(
+def _answers(
     teachers: Sequence[Path],
     files: Sequence[Path],
     config: TrainConfig,
@@ -121,19 +178,7 @@ def answers_of(
     scratch: Path,
     advance: Advance | None = None,
 ) -> NDArray[np.float32]:
-    """What teachers say of photographs, on average over them and over the poses that training takes for the same.
-
-    Args:
-        teachers: Finished runs.
-        files: N photographs.
-        config: Settings of the network that is taught.
-        labels: Its C motifs.
-        scratch: Folder for decoded photographs.
-        advance: Called with (answers, answers in all).
-
-    Returns:
-        Float32 [N, C], rows sum to 1.
-    """
+    """Float32 [N, C]: what teachers say on average over them and over the poses that training takes for the same."""
     said = np.zeros((len(files), len(labels)), np.float64)
     poses = _poses(config)
     done, total = 0, len(teachers) * len(poses) * len(files)
