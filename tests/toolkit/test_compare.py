@@ -254,7 +254,7 @@ def _check_on_others(found: Comparison, out: Path, others: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--also", "nowhere"), "no such folder: nowhere"),
+        (("--also", "nowhere"), "--also nowhere: no such folder"),
         (("--set", "phase1_epochs=0"), "needs a frozen phase"),
         (("--folds", "1"), "--folds 1"),
         (("--folds", "2", "--split", "split.csv"), "--folds 2 makes its own splits"),

@@ -73,7 +73,7 @@ def compare(
     from batikkit.config import load_config
     from batikkit.console import note, progress, warn
     from batikkit.steps.photographs import grouping_of, prepare
-    from batikkit.training.comparison_plan import check_phases
+    from batikkit.training.comparison_plan import check_also, check_phases
     from batikkit.training.precision import check_precision
 
     if folds and split_file:
@@ -83,6 +83,8 @@ def compare(
         network=backbone, image_size=image_size, alpha=backbone_alpha, precision=precision, seed=seed,
     )  # fmt: skip
     check_phases(config)
+    if also:
+        check_also(also, data)
     check_precision(config)
     grouping = grouping_of(unit, group_by, weights, folds=folds)
     prepared = prepare(data, config, grouping, strict=strict, split_file=split_file)

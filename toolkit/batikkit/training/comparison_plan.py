@@ -32,6 +32,18 @@ def check_phases(config: TrainConfig) -> None:
         )
 
 
+def check_also(also: Path, data: Path) -> None:
+    """Makes sure that there are other photographs, before those to compare on are looked at.
+
+    Raises:
+        InputError: no such folder, or it is the one that is compared on.
+    """
+    if not also.is_dir():
+        raise InputError(f"--also {also}: no such folder; name another collection's photographs")
+    if also.resolve() == data.resolve():
+        raise InputError(f"--also {also} is the folder that is compared on: name another collection's")
+
+
 def make_plan(root: Path, config: TrainConfig, *, weights: str, splits: Sequence[Sequence[SplitRow]]) -> dict[str, Any]:
     """Everything that decides the result: settings, weights by content, and each fold's images by their hashes."""
     path = Path(weights)

@@ -85,10 +85,8 @@ def also_held_out(root: Path, data: PreparedData, grouping: Grouping, *, advance
     """Photographs of another folder that no system of a comparison has seen, in whichever fold.
 
     Raises:
-        InputError: it is the same folder, a folder there is no motif of these, or nothing is left.
+        InputError: a folder there is no motif of these, or nothing is left.
     """
-    if root.resolve() == data.dataset.root.resolve():
-        raise InputError(f"--also {root} is the folder that is compared on: name another collection's")
     rows = tuple(dataclasses.replace(row, split="train") for row in data.rows)
     knowledge = Knowledge(rows, data.dataset.root)
     return hold_out(root, data.dataset.labels, knowledge, grouping=grouping, advance=advance)
